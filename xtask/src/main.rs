@@ -1,2 +1,57 @@
-//! Being written.
-fn main() {}
+//! The project's own tasks: bring up what the tests need, run every check, measure.
+//!
+//! `cargo xtask help` lists them. Nothing here needs root or changes the system: what is fetched lies in
+//! `target/tools` and goes with `target`.
+
+mod bench;
+mod ci;
+mod cli;
+mod deny;
+mod etcd;
+mod lint;
+mod loom;
+mod process;
+mod protoc;
+mod skips;
+mod steps;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::cli::Task;
+use crate::workspace::Workspace;
+
+const USAGE_ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    let task = match cli::parse(std::env::args().skip(1)) {
+        Ok(task) => task,
+        Err(error) => {
+            eprintln!("xtask: {error:#}\n\n{}", cli::HELP);
+            return ExitCode::from(USAGE_ERROR);
+        }
+    };
+    match run(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Help => {
+            println!("{}", cli::HELP);
+            Ok(())
+        }
+        Task::Test(options) => test::run(&Workspace::load()?, &options),
+        Task::Ci => ci::run(&Workspace::load()?),
+        Task::Bench(arguments) => bench::run(&Workspace::load()?, &arguments),
+        Task::Etcd => etcd::print_exports(&Workspace::load()?),
+    }
+}

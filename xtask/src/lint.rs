@@ -1,0 +1,84 @@
+//! Clippy over every set of features that a user can choose.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::steps::Steps;
+use crate::workspace::Workspace;
+use crate::{process, protoc};
+
+/// A toolchain newer than `rust-version` compiles what that one does not have; clippy knows.
+const DENIED: [&str; 5] = ["--", "-D", "warnings", "-D", "clippy::incompatible_msrv"];
+
+/// One step per selection.
+pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
+    let protoc = protoc::find()?;
+    let mut default_members = process::cargo(&workspace.root);
+    // A plain `cargo build` has to do without.
+    default_members.env_remove(protoc::VARIABLE);
+    steps.run("clippy: default members", || clippy(&mut default_members, &[]));
+    for selection in selections(workspace) {
+        let mut cargo = process::cargo(&workspace.root);
+        cargo.env(protoc::VARIABLE, &protoc);
+        steps.run(format!("clippy: {}", selection.join(" ")), || clippy(&mut cargo, &selection));
+    }
+    Ok(())
+}
+
+fn clippy(cargo: &mut Command, selection: &[String]) -> Result<()> {
+    process::run(cargo.args(["clippy", "--quiet"]).args(selection).args(DENIED))
+}
+
+/// The whole with everything, then each package alone: built together, one lends its features to another.
+fn selections(workspace: &Workspace) -> Vec<Vec<String>> {
+    let mut selections = vec![words("--workspace --all-features --all-targets")];
+    for package in &workspace.packages {
+        let alone = format!("-p {} --no-default-features", package.name);
+        selections.push(words(&alone));
+        selections.extend(package.features.iter().map(|feature| words(&format!("{alone} --features {feature}"))));
+        if package.features.len() > 1 {
+            selections.push(words(&format!("-p {} --all-features", package.name)));
+        }
+    }
+    selections
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::workspace::Package;
+
+    #[test]
+    fn every_feature_is_linted_alone_and_all_together() {
+        let package = |name: &str, features: &[&str]| Package {
+            name: name.to_owned(),
+            features: features.iter().map(|feature| (*feature).to_owned()).collect(),
+            binaries: Vec::new(),
+            folder: PathBuf::new(),
+        };
+        let workspace = Workspace {
+            root: PathBuf::new(),
+            target: PathBuf::new(),
+            packages: vec![package("a", &[]), package("b", &["x", "y"])],
+        };
+        let lines: Vec<_> = selections(&workspace).iter().map(|selection| selection.join(" ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "--workspace --all-features --all-targets",
+                "-p a --no-default-features",
+                "-p b --no-default-features",
+                "-p b --no-default-features --features x",
+                "-p b --no-default-features --features y",
+                "-p b --all-features",
+            ]
+        );
+    }
+}
