@@ -63,11 +63,8 @@ mod tests {
             binaries: Vec::new(),
             folder: PathBuf::new(),
         };
-        let workspace = Workspace {
-            root: PathBuf::new(),
-            target: PathBuf::new(),
-            packages: vec![package("a", &[]), package("b", &["x", "y"])],
-        };
+        let workspace =
+            Workspace { root: PathBuf::new(), packages: vec![package("a", &[]), package("b", &["x", "y"])] };
         let lines: Vec<_> = selections(&workspace).iter().map(|selection| selection.join(" ")).collect();
         assert_eq!(
             lines,

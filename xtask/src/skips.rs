@@ -42,7 +42,7 @@ impl Skips {
         self.seen.sort();
         self.seen.dedup();
         if !self.seen.is_empty() {
-            bail!("{} tests were skipped, none may be:\n    {}", self.seen.len(), self.seen.join("\n    "));
+            bail!("{} skipped, and none may be:\n    {}", self.seen.len(), self.seen.join("\n    "));
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ mod tests {
         let mut skips = Skips { log: log.clone(), seen: Vec::new() };
         skips.inspect("SKIPPED a");
         let error = skips.finish().unwrap_err().to_string();
-        assert!(error.starts_with("2 tests were skipped"), "{error}");
+        assert!(error.starts_with("2 skipped"), "{error}");
         assert!(!log.exists());
     }
 }

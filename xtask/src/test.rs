@@ -98,7 +98,7 @@ impl<'a> Surroundings<'a> {
             .args(["nextest", "run", "--profile", PROFILE, "--tool-config-file"])
             .arg(format!("xtask:{}", config.display()));
         cargo.args(["--workspace", "--all-features", "--exclude", NOT_TESTED]).args(filter);
-        let report = self.workspace.target.join("nextest").join(PROFILE).join("junit.xml");
+        let report = self.workspace.root.join("target").join("nextest").join(PROFILE).join("junit.xml");
         if report.exists() {
             fs::remove_file(&report).with_context(|| format!("could not remove {}", report.display()))?;
         }

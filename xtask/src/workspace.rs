@@ -11,8 +11,6 @@ use crate::process;
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
-    /// Where cargo builds (CARGO_TARGET_DIR is respected).
-    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 
@@ -46,7 +44,6 @@ impl Workspace {
     fn from_metadata(metadata: &Value) -> Option<Self> {
         Some(Self {
             root: PathBuf::from(metadata["workspace_root"].as_str()?),
-            target: PathBuf::from(metadata["target_directory"].as_str()?),
             packages: metadata["packages"].as_array()?.iter().map(Package::from_metadata).collect::<Option<_>>()?,
         })
     }
