@@ -5,7 +5,7 @@ use anyhow::Result;
 use crate::cli::TestOptions;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{deny, lint, process, protoc, test};
+use crate::{deny, lint, needs, process, protoc, test};
 
 /// Runs everything.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -26,5 +26,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 fn docs(workspace: &Workspace) -> Result<()> {
     let mut cargo = process::cargo(&workspace.root);
     cargo.env("RUSTDOCFLAGS", "-D warnings").env(protoc::VARIABLE, protoc::find()?);
-    process::run(cargo.args(["doc", "--quiet", "--no-deps", "--workspace", "--all-features"]))
+    process::run(cargo.args([
+        "doc",
+        "--quiet",
+        "--no-deps",
+        "--workspace",
+        "--exclude",
+        needs::BENCH,
+        "--all-features",
+    ]))
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{process, protoc};
+use crate::{needs, process, protoc};
 
 /// A toolchain newer than `rust-version` compiles what that one does not have; clippy knows.
 const DENIED: [&str; 5] = ["--", "-D", "warnings", "-D", "clippy::incompatible_msrv"];
@@ -18,6 +18,7 @@ pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) -> Result<()> 
     // A plain `cargo build` has to do without.
     default_members.env_remove(protoc::VARIABLE);
     steps.run("clippy: default members", || clippy(&mut default_members, &[]));
+    needs::say_what_is_left_out(workspace);
     for selection in selections(workspace) {
         let mut cargo = process::cargo(&workspace.root);
         cargo.env(protoc::VARIABLE, &protoc);
@@ -30,15 +31,17 @@ fn clippy(cargo: &mut Command, selection: &[String]) -> Result<()> {
     process::run(cargo.args(["clippy", "--quiet"]).args(selection).args(DENIED))
 }
 
-/// The whole with everything, then each package alone: built together, one lends its features to another.
+/// All of ours with everything, then each package alone: built together, one lends its features to another.
 fn selections(workspace: &Workspace) -> Vec<Vec<String>> {
-    let mut selections = vec![words("--workspace --all-features --all-targets")];
+    let all_of_ours = format!("--workspace --exclude {} --all-features --all-targets", needs::BENCH);
+    let mut selections = vec![words(&all_of_ours)];
     for package in &workspace.packages {
         let alone = format!("-p {} --no-default-features", package.name);
         selections.push(words(&alone));
-        selections.extend(package.features.iter().map(|feature| words(&format!("{alone} --features {feature}"))));
-        if package.features.len() > 1 {
-            selections.push(words(&format!("-p {} --all-features", package.name)));
+        let features: Vec<_> = needs::available_features(package).map(String::as_str).collect();
+        selections.extend(features.iter().map(|feature| words(&format!("{alone} --features {feature}"))));
+        if features.len() > 1 || package.name == needs::BENCH {
+            selections.push(words(&format!("{alone} --all-targets --features {}", features.join(","))));
         }
     }
     selections
@@ -69,12 +72,12 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "--workspace --all-features --all-targets",
+                "--workspace --exclude sd-bench --all-features --all-targets",
                 "-p a --no-default-features",
                 "-p b --no-default-features",
                 "-p b --no-default-features --features x",
                 "-p b --no-default-features --features y",
-                "-p b --all-features",
+                "-p b --no-default-features --all-targets --features x,y",
             ]
         );
     }

@@ -10,6 +10,7 @@ mod deny;
 mod etcd;
 mod lint;
 mod loom;
+mod needs;
 mod process;
 mod protoc;
 mod skips;

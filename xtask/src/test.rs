@@ -10,16 +10,13 @@ use crate::cli::TestOptions;
 use crate::skips::{self, Skips};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{etcd, loom, process, protoc};
+use crate::{etcd, loom, needs, process, protoc};
 
 /// Fails tests whose server is missing.
 const REQUIRE_VARIABLE: &str = "SD_TEST_REQUIRE";
 
 /// What a program of ours that was told nothing must not find in its environment.
 const OURS: [&str; 5] = ["SD_ETCD", etcd::FOR_TESTS, REQUIRE_VARIABLE, skips::LOG_VARIABLE, protoc::VARIABLE];
-
-/// Measures other people's crates as well, and takes long to build: it is linted, not tested.
-const NOT_TESTED: &str = "sd-bench";
 
 /// Its tests need a server, and must pass, saying so, where there is none.
 const BACKENDS: [&str; 1] = ["sd-etcd"];
@@ -42,7 +39,9 @@ pub(crate) fn steps(workspace: &Workspace, options: &TestOptions) -> Result<Step
     }
     steps.run("tests, with servers", || surroundings.tests(None));
     steps.run("doctests", || surroundings.doctests());
-    steps.run("tests of the default members, told of no server", || process::run(told_nothing(workspace).arg("test")));
+    steps.run("tests of the default members, told of no server", || {
+        process::run(told_nothing(workspace).args(["test", "--no-fail-fast"]))
+    });
     for backend in BACKENDS.iter().filter(|name| workspace.package(name).is_some()) {
         steps.run(format!("tests of {backend}, told of no server"), || surroundings.backend_alone(backend));
     }
@@ -97,7 +96,7 @@ impl<'a> Surroundings<'a> {
         cargo
             .args(["nextest", "run", "--profile", PROFILE, "--tool-config-file"])
             .arg(format!("xtask:{}", config.display()));
-        cargo.args(["--workspace", "--all-features", "--exclude", NOT_TESTED]).args(filter);
+        cargo.args(["--workspace", "--all-features", "--exclude", needs::BENCH]).args(filter);
         let report = self.workspace.root.join("target").join("nextest").join(PROFILE).join("junit.xml");
         if report.exists() {
             fs::remove_file(&report).with_context(|| format!("could not remove {}", report.display()))?;
@@ -122,7 +121,7 @@ impl<'a> Surroundings<'a> {
             "--workspace",
             "--all-features",
             "--exclude",
-            NOT_TESTED,
+            needs::BENCH,
             "--all-targets",
         ]);
         cargo.args(filter).args(["--", "--nocapture"]);
@@ -132,14 +131,14 @@ impl<'a> Surroundings<'a> {
     fn doctests(&self) -> Result<()> {
         let mut skips = Skips::watch(self.workspace)?;
         let mut cargo = self.cargo(&skips);
-        cargo.args(["test", "--doc", "--workspace", "--all-features", "--exclude", NOT_TESTED]);
+        cargo.args(["test", "--doc", "--workspace", "--all-features", "--exclude", needs::BENCH]);
         process::run_inspected(&mut cargo, |line| skips.inspect(line))?;
         skips.finish()
     }
 
     fn backend_alone(&self, backend: &str) -> Result<()> {
         let mut cargo = told_nothing(self.workspace);
-        cargo.env(protoc::VARIABLE, &self.protoc).args(["test", "--tests", "-p", backend]);
+        cargo.env(protoc::VARIABLE, &self.protoc).args(["test", "--no-fail-fast", "--tests", "-p", backend]);
         process::run(&mut cargo)
     }
 }
