@@ -45,7 +45,11 @@ pub(crate) struct Supervision {
 }
 
 /// Runs sessions until nobody has read for the linger and `forget`, asked under the table's lock, says that it is so.
-pub(crate) async fn keep_watching(watched: &dyn Watched, mut supervision: Supervision, forget: impl Fn() -> bool) {
+pub(crate) async fn keep_watching(
+    watched: &dyn Watched,
+    mut supervision: Supervision,
+    forget: impl Fn() -> bool + Send + Sync,
+) {
     let Supervision { registry, outage, linger, .. } = supervision.clone();
     let ended = async {
         loop {

@@ -1,0 +1,210 @@
+//! The place where the present set of endpoints stands: read without waiting, swapped as one.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
+
+use crate::balancer::{PickContext, PickRequest, Picker};
+use crate::endpoints::{Endpoints, NoEndpoints, Picked};
+use crate::members::Members;
+use crate::turns::{TurnPlace, fresh_states};
+
+/// The place where the present set of endpoints stands. Reading it never waits; the set is swapped as one.
+pub struct EndpointCell<S> {
+    current: ArcSwap<Endpoints<S>>,
+    /// The version of `current`, written after it.
+    version: AtomicU64,
+    published: watch::Sender<u64>,
+    turns: TurnPlace,
+}
+
+impl<S> EndpointCell<S> {
+    pub(crate) fn new(endpoints: Endpoints<S>) -> Self {
+        Self {
+            version: AtomicU64::new(endpoints.version),
+            published: watch::channel(endpoints.version).0,
+            current: ArcSwap::from_pointee(endpoints),
+            turns: TurnPlace::new(),
+        }
+    }
+
+    /// Puts `next` in the place of the present set, which is returned: whoever swaps retires it, so that no pick ever
+    /// runs destructors.
+    pub(crate) fn swap(&self, next: Endpoints<S>) -> Arc<Endpoints<S>> {
+        let version = next.version;
+        let retired = self.current.swap(Arc::new(next));
+        self.version.store(version, Ordering::Release);
+        self.published.send_replace(version);
+        retired
+    }
+
+    /// The present set, for looking at. The guard is short-lived by design: it is not `Send`, so it can't be held
+    /// across an `.await` of a spawned task.
+    #[inline]
+    pub fn load(&self) -> EndpointsGuard<'_, S> {
+        EndpointsGuard { guard: self.current.load(), _not_send: PhantomData }
+    }
+
+    /// The index of the member to call in the present set, counting in this thread's own counters.
+    #[inline]
+    pub fn choose(&self, request: PickRequest<'_>) -> Option<usize> {
+        self.turns.lend(|turn, random| self.current.load().choose(&PickContext::new(request, turn, random)))
+    }
+
+    /// The member to call, counting in this thread's own counters.
+    ///
+    /// # Errors
+    /// [`NoEndpoints`] when nobody may be picked.
+    #[inline]
+    pub fn pick(&self, request: PickRequest<'_>) -> Result<Picked<S>, NoEndpoints>
+    where
+        S: Clone,
+    {
+        self.turns.lend(|turn, random| self.current.load().pick(&PickContext::new(request, turn, random)))
+    }
+
+    /// The version of the present set.
+    #[inline]
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Waits until the version is another than `seen`, and returns it.
+    ///
+    /// # Cancel safety
+    /// Cancel safe.
+    pub async fn changed(&self, seen: u64) -> u64
+    where
+        S: Send + Sync,
+    {
+        let mut published = self.published.subscribe();
+        match published.wait_for(|version| *version != seen).await {
+            Ok(version) => *version,
+            // The sender is a field of `self`, so it can't be gone.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+impl<S> fmt::Debug for EndpointCell<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EndpointCell").field(&*self.load()).finish()
+    }
+}
+
+/// A look at the present set. Not `Send`, and to be dropped soon.
+pub struct EndpointsGuard<'a, S> {
+    guard: Guard<Arc<Endpoints<S>>>,
+    _not_send: PhantomData<(&'a EndpointCell<S>, *const ())>,
+}
+
+impl<S> Deref for EndpointsGuard<'_, S> {
+    type Target = Endpoints<S>;
+
+    #[inline]
+    fn deref(&self) -> &Endpoints<S> {
+        &self.guard
+    }
+}
+
+impl<S> fmt::Debug for EndpointsGuard<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// A handle with counters of its own. A clone starts anywhere, so that handles cloned per request do not all pick the
+/// first.
+///
+/// It remembers members and picker of the set that it saw last, and no service: a handle that lies unused for days
+/// keeps no removed service alive.
+pub struct EndpointHandle<S> {
+    cell: Arc<EndpointCell<S>>,
+    seen: u64,
+    members: Members,
+    picker: Arc<dyn Picker>,
+    turn: u64,
+    random: u64,
+}
+
+impl<S> EndpointHandle<S> {
+    /// A handle on what stands in `cell`.
+    #[must_use]
+    pub fn new(cell: Arc<EndpointCell<S>>) -> Self {
+        let (turn, random) = fresh_states();
+        let present = cell.load();
+        let (members, picker, seen) = (present.members.clone(), Arc::clone(&present.picker), present.version);
+        drop(present);
+        Self { cell, seen, members, picker, turn, random }
+    }
+
+    /// The cell it reads.
+    #[must_use]
+    pub fn cell(&self) -> &Arc<EndpointCell<S>> {
+        &self.cell
+    }
+
+    /// The index, among [`members`](Self::members), of the one to call.
+    #[inline]
+    pub fn choose(&mut self, request: PickRequest<'_>) -> Option<usize> {
+        if self.cell.version() != self.seen {
+            self.look_again();
+        }
+        let context = PickContext::new(request, Cell::from_mut(&mut self.turn), Cell::from_mut(&mut self.random));
+        self.picker.pick(&context)
+    }
+
+    /// The members that [`choose`](Self::choose) chose among last.
+    #[must_use]
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// The member to call.
+    ///
+    /// # Errors
+    /// [`NoEndpoints`] when nobody may be picked.
+    #[inline]
+    pub fn pick(&mut self, request: PickRequest<'_>) -> Result<Picked<S>, NoEndpoints>
+    where
+        S: Clone,
+    {
+        let context = PickContext::new(request, Cell::from_mut(&mut self.turn), Cell::from_mut(&mut self.random));
+        self.cell.current.load().pick(&context)
+    }
+
+    #[cold]
+    fn look_again(&mut self) {
+        let present = self.cell.load();
+        self.seen = present.version;
+        self.members = present.members.clone();
+        self.picker = Arc::clone(&present.picker);
+    }
+}
+
+impl<S> Clone for EndpointHandle<S> {
+    fn clone(&self) -> Self {
+        let (turn, random) = fresh_states();
+        Self {
+            cell: Arc::clone(&self.cell),
+            seen: self.seen,
+            members: self.members.clone(),
+            picker: Arc::clone(&self.picker),
+            turn,
+            random,
+        }
+    }
+}
+
+impl<S> fmt::Debug for EndpointHandle<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("EndpointHandle").field(&self.cell).finish()
+    }
+}
