@@ -42,7 +42,9 @@ fn describes_the_running_package(variable: &str) -> bool {
 /// The command as one would type it.
 pub(crate) fn shown(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let words = std::iter::once(program.file_name().unwrap_or(program.as_os_str())).chain(command.get_args());
+    // Cargo calls us with its full path, which tells nobody anything.
+    let program = if program.ends_with("cargo") { "cargo".as_ref() } else { program.as_os_str() };
+    let words = std::iter::once(program).chain(command.get_args());
     let words: Vec<_> = words.map(OsStr::to_string_lossy).collect();
     words.join(" ")
 }
