@@ -5,21 +5,19 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
 use crate::balancer::{PickContext, PickRequest, Picker};
 use crate::endpoints::{Endpoints, NoEndpoints, Picked};
 use crate::members::Members;
 use crate::turns::{TurnPlace, fresh_states};
+use crate::versioned::Versioned;
+use crate::versioned::slot::Guard;
 
 /// The place where the present set of endpoints stands. Reading it never waits; the set is swapped as one.
 pub struct EndpointCell<S> {
-    current: ArcSwap<Endpoints<S>>,
-    /// The version of `current`, written after it.
-    version: AtomicU64,
+    current: Versioned<Endpoints<S>>,
     published: watch::Sender<u64>,
     turns: TurnPlace,
 }
@@ -27,9 +25,11 @@ pub struct EndpointCell<S> {
 impl<S> EndpointCell<S> {
     pub(crate) fn new(endpoints: Endpoints<S>) -> Self {
         Self {
-            version: AtomicU64::new(endpoints.version),
             published: watch::channel(endpoints.version).0,
-            current: ArcSwap::from_pointee(endpoints),
+            current: {
+                let version = endpoints.version;
+                Versioned::new(endpoints, version)
+            },
             turns: TurnPlace::new(),
         }
     }
@@ -38,8 +38,7 @@ impl<S> EndpointCell<S> {
     /// runs destructors.
     pub(crate) fn swap(&self, next: Endpoints<S>) -> Arc<Endpoints<S>> {
         let version = next.version;
-        let retired = self.current.swap(Arc::new(next));
-        self.version.store(version, Ordering::Release);
+        let retired = self.current.swap(next, version);
         self.published.send_replace(version);
         retired
     }
@@ -73,7 +72,7 @@ impl<S> EndpointCell<S> {
     #[inline]
     #[must_use]
     pub fn version(&self) -> u64 {
-        self.version.load(Ordering::Acquire)
+        self.current.version()
     }
 
     /// Waits until the version is another than `seen`, and returns it.
@@ -85,11 +84,11 @@ impl<S> EndpointCell<S> {
         S: Send + Sync,
     {
         let mut published = self.published.subscribe();
-        match published.wait_for(|version| *version != seen).await {
-            Ok(version) => *version,
-            // The sender is a field of `self`, so it can't be gone.
-            Err(_) => std::future::pending().await,
+        if let Ok(version) = published.wait_for(|version| *version != seen).await {
+            return *version;
         }
+        // The sender is a field of `self`, so it can't be gone.
+        std::future::pending().await
     }
 }
 
@@ -101,7 +100,7 @@ impl<S> fmt::Debug for EndpointCell<S> {
 
 /// A look at the present set. Not `Send`, and to be dropped soon.
 pub struct EndpointsGuard<'a, S> {
-    guard: Guard<Arc<Endpoints<S>>>,
+    guard: Guard<Endpoints<S>>,
     _not_send: PhantomData<(&'a EndpointCell<S>, *const ())>,
 }
 

@@ -48,6 +48,7 @@ mod staleness;
 mod subscription;
 mod turns;
 mod updater;
+mod versioned;
 mod watcher;
 
 pub use address::Address;

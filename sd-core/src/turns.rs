@@ -55,10 +55,8 @@ thread_local! {
 impl Thread {
     #[inline]
     fn turn(&self, place: usize) -> u64 {
-        match self.turns.borrow().get(place) {
-            Some(turn) => *turn,
-            None => self.first_turn(place),
-        }
+        let known = self.turns.borrow().get(place).copied();
+        known.unwrap_or_else(|| self.first_turn(place))
     }
 
     #[inline]
