@@ -122,15 +122,19 @@ impl<S> fmt::Debug for EndpointsGuard<'_, S> {
 /// A handle with counters of its own. A clone starts anywhere, so that handles cloned per request do not all pick the
 /// first.
 ///
-/// It remembers members and picker of the set that it saw last, and no service: a handle that lies unused for days
-/// keeps no removed service alive.
+/// It remembers members and picker of the set that it chose from last, and no service: a handle that lies unused for
+/// days keeps no removed service alive. A clone remembers nothing yet, and costs one count.
 pub struct EndpointHandle<S> {
     cell: Arc<EndpointCell<S>>,
-    seen: u64,
-    members: Members,
-    picker: Arc<dyn Picker>,
+    remembered: Option<Remembered>,
     turn: u64,
     random: u64,
+}
+
+struct Remembered {
+    version: u64,
+    members: Members,
+    picker: Arc<dyn Picker>,
 }
 
 impl<S> EndpointHandle<S> {
@@ -138,10 +142,7 @@ impl<S> EndpointHandle<S> {
     #[must_use]
     pub fn new(cell: Arc<EndpointCell<S>>) -> Self {
         let (turn, random) = fresh_states();
-        let present = cell.load();
-        let (members, picker, seen) = (present.members.clone(), Arc::clone(&present.picker), present.version);
-        drop(present);
-        Self { cell, seen, members, picker, turn, random }
+        Self { cell, remembered: None, turn, random }
     }
 
     /// The cell it reads.
@@ -153,17 +154,18 @@ impl<S> EndpointHandle<S> {
     /// The index, among [`members`](Self::members), of the one to call.
     #[inline]
     pub fn choose(&mut self, request: PickRequest<'_>) -> Option<usize> {
-        if self.cell.version() != self.seen {
-            self.look_again();
+        let Self { cell, remembered, turn, random } = self;
+        let context = PickContext::new(request, Cell::from_mut(turn), Cell::from_mut(random));
+        match remembered {
+            Some(remembered) if remembered.version == cell.version() => remembered.picker.pick(&context),
+            _ => remembered.insert(Remembered::look(cell)).picker.pick(&context),
         }
-        let context = PickContext::new(request, Cell::from_mut(&mut self.turn), Cell::from_mut(&mut self.random));
-        self.picker.pick(&context)
     }
 
-    /// The members that [`choose`](Self::choose) chose among last.
+    /// The members that [`choose`](Self::choose) chose among last; `None` before it was called.
     #[must_use]
-    pub fn members(&self) -> &Members {
-        &self.members
+    pub fn members(&self) -> Option<&Members> {
+        self.remembered.as_ref().map(|remembered| &remembered.members)
     }
 
     /// The member to call.
@@ -178,27 +180,19 @@ impl<S> EndpointHandle<S> {
         let context = PickContext::new(request, Cell::from_mut(&mut self.turn), Cell::from_mut(&mut self.random));
         self.cell.current.load().pick(&context)
     }
+}
 
+impl Remembered {
     #[cold]
-    fn look_again(&mut self) {
-        let present = self.cell.load();
-        self.seen = present.version;
-        self.members = present.members.clone();
-        self.picker = Arc::clone(&present.picker);
+    fn look<S>(cell: &EndpointCell<S>) -> Self {
+        let present = cell.load();
+        Self { version: present.version, members: present.members.clone(), picker: Arc::clone(&present.picker) }
     }
 }
 
 impl<S> Clone for EndpointHandle<S> {
     fn clone(&self) -> Self {
-        let (turn, random) = fresh_states();
-        Self {
-            cell: Arc::clone(&self.cell),
-            seen: self.seen,
-            members: self.members.clone(),
-            picker: Arc::clone(&self.picker),
-            turn,
-            random,
-        }
+        Self::new(Arc::clone(&self.cell))
     }
 }
 

@@ -1,16 +1,11 @@
 //! A value that is swapped as one, and a version that tells a reader whether what it remembers is old.
 
+use std::sync::Arc;
 #[cfg(not(loom))]
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[cfg(loom)]
-use loom::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use loom::sync::atomic::{AtomicU64, Ordering};
 
 /// A value that is swapped as one. One writer at a time; any number of readers, who never wait.
 ///
