@@ -28,6 +28,7 @@ fn run(workspace: &Workspace, package: &str) -> Result<()> {
     let mut cargo = process::cargo(&workspace.root);
     // Other flags would otherwise throw away everything built in the common folder.
     cargo.env("RUSTFLAGS", "--cfg loom").env("CARGO_TARGET_DIR", workspace.root.join("target").join("loom"));
+    cargo.env("CARGO_PROFILE_RELEASE_DEBUG", "0");
     cargo.args(["test", "--release", "--lib", "-p", package, "loom_"]);
     let mut passed = 0;
     process::run_inspected(&mut cargo, |line| passed += passed_in(line))?;
