@@ -64,9 +64,13 @@ const LB_MUST_NOT_USE: &[&str] =
 /// Without these a plain `cargo test` needs no protoc and no registry's client.
 const NOT_IN_DEFAULT_MEMBERS: &[&str] = &["etcd-client", "prost-build", "tonic-prost-build", "protobuf-src"];
 
+/// Names, and whether only tests are built with it; loom's models are tests too.
 fn dependencies(package: &Value) -> impl Iterator<Item = (&str, bool)> {
     let all = package["dependencies"].as_array().unwrap();
-    all.iter().map(|dependency| (dependency["name"].as_str().unwrap(), dependency["kind"] == "dev"))
+    all.iter().map(|dependency| {
+        let for_tests = dependency["kind"] == "dev" || dependency["target"] == "cfg(loom)";
+        (dependency["name"].as_str().unwrap(), for_tests)
+    })
 }
 
 fn complaints_about(packages: &[Value]) -> Vec<String> {
@@ -163,6 +167,10 @@ mod planted {
     fn a_crate_too_many_is_seen() {
         let core = crate_with("sd-core", &[("tokio", None), ("tower", None), ("proptest", Some("dev"))]);
         assert_eq!(outside_core_list(&core).len(), 1);
+        let models = json!({ "dependencies": [{ "name": "loom", "kind": null, "target": "cfg(loom)" }] });
+        assert_eq!(outside_core_list(&models).len(), 0);
+        let always = json!({ "dependencies": [{ "name": "loom", "kind": null, "target": "cfg(unix)" }] });
+        assert_eq!(outside_core_list(&always).len(), 1);
         let lb = crate_with("sd-lb", &[("rand", None), ("rand", Some("dev")), ("sd-core", None)]);
         assert_eq!(forbidden_in_lb(&lb).len(), 1);
     }
