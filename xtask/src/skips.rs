@@ -34,8 +34,16 @@ impl Skips {
         self.seen.extend(skip_in(line).map(str::to_owned));
     }
 
+    /// The run's own failure and its skips: each is worth knowing beside the other.
+    pub(crate) fn judge(self, ran: Result<()>) -> Result<()> {
+        match (ran, self.finish()) {
+            (Err(failure), Err(skipped)) => bail!("{failure:#}; {skipped:#}"),
+            (ran, skipped) => ran.and(skipped),
+        }
+    }
+
     /// An error that lists the skips, if there were any.
-    pub(crate) fn finish(mut self) -> Result<()> {
+    fn finish(mut self) -> Result<()> {
         let logged = fs::read_to_string(&self.log).with_context(|| format!("could not read {}", self.log.display()))?;
         fs::remove_file(&self.log).with_context(|| format!("could not remove {}", self.log.display()))?;
         self.seen.extend(logged.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned));

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cli::TestOptions;
 use crate::skips::{self, Skips};
@@ -82,11 +82,7 @@ impl<'a> Surroundings<'a> {
         } else {
             self.with_libtest(filter, &mut skips)
         };
-        // Skips are worth knowing beside a failure too.
-        match (ran, skips.finish()) {
-            (Err(failure), Err(skipped)) => bail!("{failure:#}; {skipped:#}"),
-            (ran, skipped) => ran.and(skipped),
-        }
+        skips.judge(ran)
     }
 
     fn with_nextest(&self, filter: Option<&str>, skips: &mut Skips) -> Result<()> {
@@ -132,8 +128,8 @@ impl<'a> Surroundings<'a> {
         let mut skips = Skips::watch(self.workspace)?;
         let mut cargo = self.cargo(&skips);
         cargo.args(["test", "--doc", "--workspace", "--all-features", "--exclude", needs::BENCH]);
-        process::run_inspected(&mut cargo, |line| skips.inspect(line))?;
-        skips.finish()
+        let ran = process::run_inspected(&mut cargo, |line| skips.inspect(line));
+        skips.judge(ran)
     }
 
     fn backend_alone(&self, backend: &str) -> Result<()> {
