@@ -1,23 +1,28 @@
-//! A two-level copy-on-write array: cheap to clone, cheap to change one element of, indexed in constant time.
+//! A copy-on-write array of three levels: cheap to clone, cheap to change one element of, indexed in constant time.
 
 use std::sync::Arc;
 
-/// Elements per chunk: a change copies one chunk and the list of chunks.
-const CHUNK: usize = 256;
+/// The most elements of a leaf, and leaves of a branch. A change copies one leaf, one branch and the list of branches:
+/// about 150 pointers among 100,000 elements. Two levels would copy 650, each a count on a cold cache line.
+const WIDTH: usize = 64;
+const BRANCH: usize = WIDTH * WIDTH;
 
-/// A persistent array without an order of its own: two versions share the chunks that they have in common.
+type Leaf<T> = Arc<[T]>;
+type Branch<T> = Arc<[Leaf<T>]>;
+
+/// A persistent array without an order of its own: two versions share the parts that they have in common.
 ///
-/// With N elements a change copies up to 256 elements and N/256 chunk pointers. Elements should be cheap to clone.
+/// Elements should be cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Chunked<T> {
-    /// All full but the last.
-    chunks: Arc<[Arc<[T]>]>,
+    /// All full but the last, and so are their leaves.
+    branches: Arc<[Branch<T>]>,
     len: usize,
 }
 
 impl<T: Clone> Chunked<T> {
     pub(crate) fn new() -> Self {
-        Self { chunks: Arc::from([]), len: 0 }
+        Self { branches: Arc::from([]), len: 0 }
     }
 
     #[inline]
@@ -27,42 +32,44 @@ impl<T: Clone> Chunked<T> {
 
     #[inline]
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
-        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
+        self.branches.get(index / BRANCH)?.get(index / WIDTH % WIDTH)?.get(index % WIDTH)
     }
 
     /// Whether the two are the same version: nothing was changed since one was cloned from the other.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.chunks, &other.chunks)
+        Arc::ptr_eq(&self.branches, &other.branches)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> + '_ {
-        self.chunks.iter().flat_map(|chunk| chunk.iter())
+        self.branches.iter().flat_map(|branch| branch.iter()).flat_map(|leaf| leaf.iter())
     }
 
     /// Puts `value` in the place of the element at `index`, which must be there.
     pub(crate) fn set(&mut self, index: usize, value: T) {
-        let chunk = &mut Arc::make_mut(&mut self.chunks)[index / CHUNK];
-        Arc::make_mut(chunk)[index % CHUNK] = value;
+        let branch = &mut Arc::make_mut(&mut self.branches)[index / BRANCH];
+        let leaf = &mut Arc::make_mut(branch)[index / WIDTH % WIDTH];
+        Arc::make_mut(leaf)[index % WIDTH] = value;
     }
 
-    /// Appends `values`; many at once cost one copy of the list of chunks.
+    /// Appends `values`; many at once cost one copy of the list of branches.
     pub(crate) fn extend(&mut self, values: Vec<T>) {
-        let mut values = values.into_iter();
-        if values.len() == 0 {
+        if values.is_empty() {
             return;
         }
         self.len += values.len();
-        let room = (CHUNK - self.last_len()) % CHUNK;
-        let mut chunks = self.chunks.to_vec();
-        if room > 0
-            && let Some(last) = chunks.last_mut()
-        {
-            *last = last.iter().cloned().chain(values.by_ref().take(room)).collect();
+        let mut branches = self.branches.to_vec();
+        let mut last_leaves = branches.pop().map_or_else(Vec::new, |branch| branch.to_vec());
+        let last_leaf = last_leaves.pop();
+        let mut elements = last_leaf.iter().flat_map(|leaf| leaf.iter()).cloned().chain(values).peekable();
+        let leaves = std::iter::from_fn(|| {
+            elements.peek()?;
+            Some(elements.by_ref().take(WIDTH).collect::<Leaf<T>>())
+        });
+        let mut leaves = last_leaves.into_iter().chain(leaves).peekable();
+        while leaves.peek().is_some() {
+            branches.push(leaves.by_ref().take(WIDTH).collect());
         }
-        while values.len() > 0 {
-            chunks.push(values.by_ref().take(CHUNK).collect());
-        }
-        self.chunks = chunks.into();
+        self.branches = branches.into();
     }
 
     /// Takes the element at `index`, which must be there, out; the last one takes its place.
@@ -72,17 +79,23 @@ impl<T: Clone> Chunked<T> {
             self.set(index, last);
         }
         self.len -= 1;
-        let keep = self.len % CHUNK;
-        if keep == 0 {
-            self.chunks = self.chunks[..self.chunks.len() - 1].into();
-        } else if let Some(last) = Arc::make_mut(&mut self.chunks).last_mut() {
-            *last = last[..keep].into();
+        let at = self.len;
+        if at % BRANCH == 0 {
+            shorten(&mut self.branches);
+            return;
+        }
+        let Some(branch) = Arc::make_mut(&mut self.branches).last_mut() else { return };
+        if at % WIDTH == 0 {
+            shorten(branch);
+        } else if let Some(leaf) = Arc::make_mut(branch).last_mut() {
+            shorten(leaf);
         }
     }
+}
 
-    fn last_len(&self) -> usize {
-        self.chunks.last().map_or(0, |chunk| chunk.len())
-    }
+/// Drops the last of `items`.
+fn shorten<T: Clone>(items: &mut Arc<[T]>) {
+    *items = items[..items.len().saturating_sub(1)].into();
 }
 
 #[cfg(test)]
@@ -99,7 +112,7 @@ mod tests {
 
     fn act() -> impl Strategy<Value = Act> {
         prop_oneof![
-            (0usize..600).prop_map(Act::Extend),
+            prop_oneof![0usize..70, 0usize..9000].prop_map(Act::Extend),
             any::<usize>().prop_map(Act::Set),
             any::<usize>().prop_map(Act::SwapRemove),
             any::<usize>().prop_map(Act::SwapRemove),
@@ -108,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_vec_and_older_versions_stay_as_they_were(acts in prop::collection::vec(act(), 1..60)) {
+        fn it_is_a_vec_and_older_versions_stay_as_they_were(acts in prop::collection::vec(act(), 1..30)) {
             let (mut array, mut model) = (Chunked::new(), Vec::new());
             let mut next = 0u32;
             for act in acts {
@@ -135,7 +148,7 @@ mod tests {
                 prop_assert_eq!(array.len(), model.len());
                 prop_assert_eq!(array.iter().copied().collect::<Vec<_>>(), model.clone());
                 prop_assert_eq!(before.iter().copied().collect::<Vec<_>>(), model_before);
-                for at in [0, 255, 256, model.len().saturating_sub(1), model.len()] {
+                for at in [0, 63, 64, 4095, 4096, model.len().saturating_sub(1), model.len()] {
                     prop_assert_eq!(array.get(at), model.get(at));
                 }
             }

@@ -1,3 +1,5 @@
+//! Tests of the codecs.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Tests of the endpointer and its updater.
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

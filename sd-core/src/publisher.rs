@@ -1,5 +1,6 @@
 //! The write half of a subscription: keeps the set, decides what is published, remembers what was known.
 
+use std::any::Any;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -66,6 +67,7 @@ struct State {
     /// Whether a session broke since the set was last read whole.
     broken: bool,
     cursor: Option<Cursor>,
+    kept: Option<Box<dyn Any + Send>>,
     skipped: HashMap<String, u64>,
 }
 
@@ -82,6 +84,7 @@ impl Publisher {
             invalidated: false,
             broken: false,
             cursor: None,
+            kept: None,
             skipped: HashMap::new(),
         };
         let (sender, _) = watch::channel(Snapshot::pending());
@@ -226,6 +229,17 @@ impl Publisher {
     /// Notes where the next session may go on; `None` makes it read the whole set.
     pub fn set_cursor(&self, cursor: Option<Cursor>) {
         self.lock().cursor = cursor;
+    }
+
+    /// Keeps what the next session needs beside the cursor: which keys stand behind the instances, say.
+    pub fn keep(&self, kept: Box<dyn Any + Send>) {
+        self.lock().kept = Some(kept);
+    }
+
+    /// Takes what the last session kept.
+    #[must_use]
+    pub fn take_kept(&self) -> Option<Box<dyn Any + Send>> {
+        self.lock().kept.take()
     }
 
     /// What was published last.
