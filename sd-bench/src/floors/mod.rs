@@ -1,0 +1,7 @@
+//! Floors: the least that the work can cost, written for one purpose and offering nothing else.
+
+pub mod call;
+pub mod choose;
+pub mod chunked;
+pub mod parked;
+pub mod tail;
