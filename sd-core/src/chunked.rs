@@ -80,12 +80,12 @@ impl<T: Clone> Chunked<T> {
         }
         self.len -= 1;
         let at = self.len;
-        if at % BRANCH == 0 {
+        if at.is_multiple_of(BRANCH) {
             shorten(&mut self.branches);
             return;
         }
         let Some(branch) = Arc::make_mut(&mut self.branches).last_mut() else { return };
-        if at % WIDTH == 0 {
+        if at.is_multiple_of(WIDTH) {
             shorten(branch);
         } else if let Some(leaf) = Arc::make_mut(branch).last_mut() {
             shorten(leaf);
