@@ -33,6 +33,22 @@ use harness::report::Report;
 static ALLOCATOR: harness::alloc::Counting = harness::alloc::Counting;
 
 fn main() -> anyhow::Result<ExitCode> {
+    match run() {
+        // Whoever reads has seen enough.
+        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
+        done => done,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn run() -> anyhow::Result<ExitCode> {
     let args = Args::parse(std::env::args().skip(1))?;
     let mut out = std::io::stdout();
     if args.help {

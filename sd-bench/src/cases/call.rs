@@ -47,7 +47,8 @@ fn duel(case: &str, kind: Kind, cloned: bool) -> Duel {
     let our_pick = duel.ours("a pick", 1, pick::handle(Policy::RoundRobin, N));
     let row = Comparison::new(case, ours_arms[0], tower).plus(our_pick);
     duel.compare(if plain { row.at_most(1.5).no_allocations() } else { row });
-    duel.scaling(case, ours_arms[1], ours_arms[0], None);
+    let scaling = Comparison::scaling(case, ours_arms);
+    duel.compare(if plain { scaling.map(Comparison::no_allocations) } else { scaling });
     if !cloned {
         let loops = match kind {
             Kind::FirstTry => floor::timeout_loop(NoOp),

@@ -42,8 +42,9 @@ fn duel(case: &str, policy: Policy, n: usize) -> Duel {
     let row = Comparison::new(&*case_owned, owned[0], own[0]);
     let limit = if far_random { 3.5 } else { 3.0 };
     duel.compare(row.at_most(limit).no_allocations());
-    duel.scaling(&case_shared, shared[1], shared[0], Some(1.25));
-    duel.scaling(&case_owned, owned[1], owned[0], Some(1.25));
+    for (case, arms) in [(&case_shared, shared), (&case_owned, owned)] {
+        duel.compare(Comparison::scaling(case, arms).map(|row| row.at_most(1.25).no_allocations()));
+    }
     duel.compare(Comparison::new(&*case_shared, shared[1], thread[1]));
     duel.compare(Comparison::new(&*case_owned, owned[1], own[1]));
     for other in others {

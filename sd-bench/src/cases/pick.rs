@@ -41,15 +41,15 @@ fn duel(case: &str, policy: Policy, n: usize) -> anyhow::Result<Duel> {
 
     let row = Comparison::new(case, handle[0], cloned[0]);
     duel.compare(row.at_most(2.5).no_allocations());
-    let limit = (n >= 10_000).then_some(1.3);
-    duel.scaling(case, handle[1], handle[0], limit);
+    let scaling = Comparison::scaling(case, handle).map(Comparison::no_allocations);
+    duel.compare(scaling.map(|row| if n >= 10_000 { row.at_most(1.3) } else { row }));
     duel.compare(Comparison::new(case, handle[1], cloned[1]));
     let case_per_request = format!("{case}/cloned_handle");
     for threads in [0, 1] {
         let row = Comparison::new(&*case_per_request, per_request[threads], cloned[threads]);
         duel.compare(row.no_allocations());
     }
-    duel.scaling(&case_per_request, per_request[1], per_request[0], None);
+    duel.compare(Comparison::scaling(case_per_request, per_request).map(Comparison::no_allocations));
 
     #[cfg(feature = "pingora")]
     for threads in [1, 2] {

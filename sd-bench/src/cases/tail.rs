@@ -31,28 +31,33 @@ fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let measured = measure(&mut loads, bench)?;
     for (at, (_, quantile)) in QUANTILES.iter().enumerate() {
         let case = format!("tail/1000_updates/{quantile}");
-        if let [_, _, small, large] = measured.as_slice() {
-            bench.row(Row {
-                case,
-                n: LARGE,
-                threads: 1,
-                ours: large[at],
-                reference: Some(small[at]),
-                reference_name: format!("ours at {SMALL}"),
-                limit: (*quantile == "p99.99").then_some(2.0),
-                unit: "ns",
-                allocations: None,
-                allocations_limit: None,
-            })?;
+        let [floor_small, floor_large, ours @ ..] = measured.as_slice() else { continue };
+        let row = |ours: &[f64; 3], n, reference: &[f64; 3], reference_name, limit| Row {
+            case: case.clone(),
+            n,
+            threads: 1,
+            ours: ours[at],
+            reference: Some(reference[at]),
+            reference_name,
+            limit,
+            unit: "ns",
+            allocations: None,
+            allocations_limit: None,
+        };
+        if let [small, large] = ours {
+            let limit = (*quantile == "p99.99").then_some(2.0);
+            bench.row(row(large, LARGE, small, format!("ours at {SMALL}"), limit))?;
+            bench.row(row(small, SMALL, floor_small, floor::NAME.to_owned(), None))?;
+            bench.row(row(large, LARGE, floor_large, floor::NAME.to_owned(), None))?;
             continue;
         }
-        for (n, quantiles) in [SMALL, LARGE].iter().zip(&measured) {
+        for (n, floor) in [(SMALL, floor_small), (LARGE, floor_large)] {
             bench.reference(Reference {
                 case: case.clone(),
-                n: *n,
+                n,
                 threads: 1,
-                reference: quantiles[at],
-                reference_name: format!("{quantile}, {}", floor::NAME),
+                reference: floor[at],
+                reference_name: floor::NAME.to_owned(),
                 unit: "ns",
                 allocations: 0.0,
             })?;

@@ -79,33 +79,47 @@ impl Chunked {
     /// Another member at a place.
     #[must_use]
     pub fn set(&self, at: usize, member: Arc<Member>) -> Self {
-        let chunks = self.replacing(at / CHUNK, |chunk| {
-            let mut chunk: Chunk = chunk.iter().cloned().collect();
-            if let Some(place) = Arc::get_mut(&mut chunk).and_then(|c| c.get_mut(at % CHUNK)) {
-                *place = member;
-            }
-            chunk
-        });
+        let chunks = self.replacing(at / CHUNK, |chunk| with_at(chunk.iter(), at % CHUNK, member));
         Self { len: self.len, chunks }
     }
 
     /// One out of the middle: the last takes its place.
     #[must_use]
     pub fn without(&self, at: usize) -> Self {
-        match self.get(self.len - 1) {
-            Some(last) if at + 1 < self.len => self.set(at, Arc::clone(last)).without_last(),
-            _ => self.without_last(),
+        let (len, last_chunk) = (self.len - 1, (self.len - 1) / CHUNK);
+        let Some(last) = self.get(len).filter(|_| at < len && !len.is_multiple_of(CHUNK)) else {
+            // The last chunk goes with its only member; where it takes the place of another, that is a second step.
+            let moved = self.get(len).filter(|_| at < len).map(|last| self.set(at, Arc::clone(last)));
+            return moved.as_ref().unwrap_or(self).without_last();
+        };
+        let mut chunks: Arc<[Chunk]> = self.chunks.iter().cloned().collect();
+        if let Some(chunks) = Arc::get_mut(&mut chunks) {
+            let shorter = chunks[last_chunk][..len % CHUNK].iter();
+            if at / CHUNK == last_chunk {
+                chunks[last_chunk] = with_at(shorter, at % CHUNK, Arc::clone(last));
+            } else {
+                chunks[last_chunk] = shorter.cloned().collect();
+                chunks[at / CHUNK] = with_at(chunks[at / CHUNK].iter(), at % CHUNK, Arc::clone(last));
+            }
         }
+        Self { len, chunks }
     }
 
     fn replacing(&self, chunk: usize, by: impl FnOnce(&Chunk) -> Chunk) -> Arc<[Chunk]> {
         let mut chunks: Arc<[Chunk]> = self.chunks.iter().cloned().collect();
-        let replaced = by(&chunks[chunk]);
         if let Some(place) = Arc::get_mut(&mut chunks).and_then(|c| c.get_mut(chunk)) {
-            *place = replaced;
+            *place = by(place);
         }
         chunks
     }
+}
+
+fn with_at(chunk: std::slice::Iter<'_, Arc<Member>>, at: usize, member: Arc<Member>) -> Chunk {
+    let mut chunk: Chunk = chunk.cloned().collect();
+    if let Some(place) = Arc::get_mut(&mut chunk).and_then(|c| c.get_mut(at)) {
+        *place = member;
+    }
+    chunk
 }
 
 /// What changes.
@@ -198,19 +212,27 @@ pub fn publish_parked(n: usize) -> Make {
 mod tests {
     use super::*;
 
+    fn ids(set: &Chunked) -> Vec<String> {
+        (0..set.len()).map(|at| set.get(at).unwrap().id.to_string()).collect()
+    }
+
     #[test]
-    fn changes_at_the_edges_of_chunks_keep_every_other_member() {
-        for n in [1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK] {
+    fn changes_at_the_edges_of_chunks_are_those_of_a_vec() {
+        for n in [1, 2, CHUNK - 1, CHUNK, CHUNK + 1, CHUNK + 2, 2 * CHUNK] {
             let set = Chunked::new(n);
-            let more = set.with(Arc::new(Member::new(n)));
-            assert_eq!((more.len(), &more.get(n).unwrap().id), (n + 1, &Member::new(n).id));
-            let less = more.without(0);
-            assert_eq!(less.len(), n);
-            assert_eq!(less.get(0).unwrap().id, Member::new(n).id);
-            assert!(less.get(n).is_none());
-            let other = Member { weight: 9, ..Member::new(n - 1) };
-            assert_eq!(set.set(n - 1, Arc::new(other)).get(n - 1).unwrap().weight, 9);
-            assert_eq!(set.get(n - 1).unwrap().weight, 1, "the old version is untouched");
+            let mut more = ids(&set);
+            more.push(Member::new(n).id.to_string());
+            assert_eq!(ids(&set.with(Arc::new(Member::new(n)))), more);
+            for at in [0, n / 2, n - 1] {
+                let mut less = ids(&set);
+                less.swap_remove(at);
+                let without = set.without(at);
+                assert_eq!(ids(&without), less, "{at} out of {n}");
+                assert!(without.get(n - 1).is_none());
+                let other = Member { weight: 9, ..Member::new(at) };
+                assert_eq!(set.set(at, Arc::new(other)).get(at).unwrap().weight, 9);
+                assert_eq!(set.get(at).unwrap().weight, 1, "the old version is untouched");
+            }
         }
     }
 }

@@ -32,6 +32,11 @@ impl Comparison {
         Self { case: case.into(), ours, references: vec![reference], limit: None, allocations: None }
     }
 
+    /// Ours on two threads beside ours on one, if both are there.
+    pub fn scaling(case: impl Into<String>, [one, two]: [Option<ArmId>; 2]) -> Option<Self> {
+        Some(Self::new(case, Some(two?), one?))
+    }
+
     /// The same, with the ratio that is promised.
     #[must_use]
     pub fn at_most(mut self, limit: f64) -> Self {
@@ -90,16 +95,8 @@ impl Duel {
     }
 
     /// Adds a row. Without ours it becomes a comment that tells the reference alone.
-    pub fn compare(&mut self, comparison: Comparison) {
-        self.comparisons.push(comparison);
-    }
-
-    /// Ours on two threads beside ours on one, if both are there.
-    pub fn scaling(&mut self, case: &str, two: Option<ArmId>, one: Option<ArmId>, limit: Option<f64>) {
-        if let (Some(two), Some(one)) = (two, one) {
-            let row = Comparison::new(case, Some(two), one);
-            self.compare(Comparison { limit, ..row });
-        }
+    pub fn compare(&mut self, comparison: impl Into<Option<Comparison>>) {
+        self.comparisons.extend(comparison.into());
     }
 
     /// Measures all arms and prints all rows.
