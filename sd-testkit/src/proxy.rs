@@ -217,10 +217,11 @@ async fn pump(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, 
         if let Mode::Slow { delay, .. } = now {
             tokio::time::sleep(delay).await;
         }
+        // Counted first: who has received it may ask at once.
+        count.fetch_add(read as u64, Ordering::SeqCst);
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
-        count.fetch_add(read as u64, Ordering::SeqCst);
     }
 }
 
