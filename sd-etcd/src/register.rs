@@ -1,0 +1,166 @@
+//! Putting, holding, updating and taking back an entry of ours.
+
+use std::sync::Arc;
+
+use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
+use sd_core::{Codec, Error, ErrorKind, Grant, Lost, Record, UnknownFields};
+use tokio::time::Instant;
+
+use crate::act::{delete_unchanged, json, read, run_or_read};
+use crate::dial::Session;
+use crate::error::error;
+use crate::holdings::Standing;
+use crate::lease::Lease;
+use crate::registry::EtcdRegistry;
+
+/// How often a write is tried anew when somebody else wrote in between.
+const RACES: usize = 3;
+
+impl EtcdRegistry {
+    /// Writes the entry under a lease that lives, whoever wrote what stood there.
+    pub(crate) async fn put_record(&self, record: &Record) -> Result<Grant, Error> {
+        let deadline = self.pool.deadline();
+        let key = self.key(record);
+        let value = self.codec.encode(&record.instance, Some(&record.owner), &UnknownFields::default())?;
+        let mut fresh = false;
+        loop {
+            let lease = self.intend(&key, record, deadline).await?;
+            let (key_sent, value_sent) = (key.clone(), value.clone());
+            let options = PutOptions::new().with_lease(lease.id);
+            let put =
+                |session: Arc<Session>| async move { session.kv().put(key_sent, value_sent, Some(options)).await };
+            let written = self.pool.call(deadline, "register", put);
+            let (written, warning) = tokio::join!(written, self.warning(record, &lease, deadline));
+            match written {
+                Ok(answer) => {
+                    let revision = answer.header().map_or(1, etcd_client::ResponseHeader::revision);
+                    self.holdings.written(&key, &record.owner, revision);
+                    return Ok(Grant { token: lease.id.cast_unsigned(), ttl: Some(lease.ttl), warning });
+                }
+                // The lease went in the meantime; a new one is granted once, for all who wait for it.
+                Err(failure) if failure.error.kind() == ErrorKind::NotFound && !fresh => {
+                    lease.lose(failure.error);
+                    fresh = true;
+                }
+                Err(failure) => {
+                    if !failure.error.is_retryable() {
+                        self.holdings.drop_unwritten(&key, &record.owner);
+                    }
+                    return Err(failure.error);
+                }
+            }
+        }
+    }
+
+    /// Lasts while the entry is held.
+    pub(crate) async fn hold_record(&self, record: &Record) -> Lost {
+        let key = self.key(record);
+        let Some((mut standing, lease)) = self.holdings.standing(&key, &record.owner) else {
+            return Lost::Gone(error(ErrorKind::NotFound, "register", "it was never written"));
+        };
+        let changed = standing.wait_for(|standing| !matches!(standing, Standing::Held));
+        let standing = tokio::select! {
+            // A verdict on the entry says more than the loss of its lease.
+            biased;
+            changed = changed => changed.map(|standing| standing.clone()),
+            lost = lease.until_lost() => return Lost::Gone(lost),
+        };
+        match standing {
+            Ok(Standing::Superseded) => {
+                self.holdings.drop_entry(&key, &record.owner);
+                Lost::Superseded
+            }
+            Ok(Standing::Gone(error)) => Lost::Gone(error),
+            Ok(Standing::Held) | Err(_) => Lost::Gone(error(ErrorKind::NotFound, "register", "it was taken back")),
+        }
+    }
+
+    /// Writes the entry anew under its lease, if it still is ours.
+    pub(crate) async fn update_record(&self, record: &Record) -> Result<(), Error> {
+        let superseded = || error(ErrorKind::Conflict, "update", "a newer registrant has taken this id");
+        let missing = || error(ErrorKind::NotFound, "update", "the entry is not there");
+        let deadline = self.pool.deadline();
+        let key = self.key(record);
+        let (standing, lease) = self.holdings.standing(&key, &record.owner).ok_or_else(missing)?;
+        if matches!(*standing.borrow(), Standing::Superseded) {
+            return Err(superseded());
+        }
+        for _ in 0..RACES {
+            let found = read(&self.pool, deadline, "update", &key).await.map_err(|failure| failure.error)?;
+            let found = found.ok_or_else(missing)?;
+            if found.lease() != lease.id {
+                return Err(superseded());
+            }
+            let unknown = match json(found.value()) {
+                Some(entry) if entry.owner.as_ref() == Some(&record.owner) => entry.unknown,
+                // Another handle of this connection shares the lease.
+                Some(_) => return Err(superseded()),
+                None => UnknownFields::default(),
+            };
+            let value = self.codec.encode(&record.instance, Some(&record.owner), &unknown)?;
+            let options = PutOptions::new().with_lease(lease.id);
+            let txn = Txn::new()
+                .when([Compare::mod_revision(key.clone(), CompareOp::Equal, found.mod_revision())])
+                .and_then([TxnOp::put(key.clone(), value, Some(options))]);
+            let run = |session: Arc<Session>| async move { session.kv().txn(txn).await };
+            let answer = self.pool.call(deadline, "update", run).await.map_err(|failure| failure.error)?;
+            if answer.succeeded() {
+                let revision = answer.header().map_or(1, etcd_client::ResponseHeader::revision);
+                self.holdings.written(&key, &record.owner, revision);
+                return Ok(());
+            }
+        }
+        Err(error(ErrorKind::Unavailable, "update", "others keep writing the entry"))
+    }
+
+    /// Takes the entry away if it is ours. When that fails, the next heartbeat does it.
+    pub(crate) async fn remove_record(&self, record: &Record) -> Result<(), Error> {
+        let deadline = self.pool.deadline();
+        let key = self.key(record);
+        let Some(held) = self.holdings.leave(&key, &record.owner) else { return Ok(()) };
+        let ours = [
+            Compare::lease(key.clone(), CompareOp::Equal, held.lease.id),
+            Compare::mod_revision(key.clone(), CompareOp::Equal, held.revision),
+        ];
+        let txn =
+            Txn::new().when(ours).and_then([TxnOp::delete(key.clone(), None)]).or_else([TxnOp::get(key.clone(), None)]);
+        let found = run_or_read(&self.pool, deadline, "deregister", txn).await.map_err(|failure| failure.error)?;
+        let mut found = found.and_then(|mut entries| entries.pop());
+        for _ in 0..RACES {
+            // Somebody drained it, or we do not know what we wrote last: look whose it is.
+            let Some(entry) = found.take().filter(|entry| self.is_of(record, &held.lease, entry)) else { break };
+            let deleted = delete_unchanged(&self.pool, deadline, "deregister", &key, entry.mod_revision()).await;
+            if deleted.map_err(|failure| failure.error)? {
+                break;
+            }
+            found = read(&self.pool, deadline, "deregister", &key).await.map_err(|failure| failure.error)?;
+        }
+        self.holdings.left(&key, &record.owner);
+        Ok(())
+    }
+
+    /// Whether what stands in the registry is this record's, and no other's of this connection.
+    fn is_of(&self, record: &Record, lease: &Lease, entry: &etcd_client::KeyValue) -> bool {
+        match json(entry.value()) {
+            Some(found) => found.owner.as_ref() == Some(&record.owner),
+            None => self.codec == Codec::Plain && entry.lease() == lease.id && !self.holdings.wants(entry.key()),
+        }
+    }
+
+    /// Notes the entry on a lease that lives.
+    async fn intend(&self, key: &[u8], record: &Record, deadline: Instant) -> Result<Arc<Lease>, Error> {
+        loop {
+            let lease = self.leases.open(deadline).await?;
+            if self.holdings.intend(key, &record.owner, &lease) {
+                return Ok(lease);
+            }
+        }
+    }
+
+    async fn warning(&self, record: &Record, lease: &Lease, deadline: Instant) -> Option<Arc<str>> {
+        match self.codec {
+            Codec::Json => self.neighbours.warning(&self.pool, &self.layout, deadline, &record.service, lease.id).await,
+            _ => None,
+        }
+    }
+}
