@@ -1,1 +1,10 @@
-//! Being written.
+//! What the example programs share: the book service, its client, and how a program meets its registry.
+//!
+//! Start with `src/bin/book.rs`: `cargo run -p sd-examples` runs it, and it needs nothing but this crate.
+
+pub mod advertise;
+pub mod book;
+pub mod client;
+pub mod program;
+pub mod registry;
+pub mod shutdown;

@@ -1,0 +1,245 @@
+//! The programs against a real etcd, as processes: they come, go, die and are missed by nobody.
+
+#![cfg(feature = "etcd")]
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use common::Program;
+use nix::sys::signal::Signal;
+use sd_testkit::etcd::EtcdServer;
+use sd_testkit::waiting::eventually;
+
+const SERVER: &str = env!("CARGO_BIN_EXE_book-server");
+const CLIENT: &str = env!("CARGO_BIN_EXE_book-client");
+const WATCH_LIST: &str = env!("CARGO_BIN_EXE_watch-list");
+const PARTNER: &str = env!("CARGO_BIN_EXE_watch-list-partner");
+
+fn url(etcd: &EtcdServer) -> String {
+    format!("etcd://{}?ttl=2s", etcd.endpoint())
+}
+
+/// A server that is registered, and the address that it is registered under.
+async fn server(etcd: &EtcdServer, arguments: &str) -> (Program, String) {
+    let server = Program::start(SERVER, &format!("--registry {} {arguments}", url(etcd)));
+    let address = server.said("registered as book/").await;
+    (server, address)
+}
+
+fn client(etcd: &EtcdServer, arguments: &str) -> Program {
+    Program::start(CLIENT, &format!("--registry {} {arguments}", url(etcd)))
+}
+
+/// Who was called, in order.
+fn called(lines: &[String]) -> Vec<String> {
+    lines.iter().filter_map(|line| Some(line.strip_prefix("请求服务: ")?.to_owned())).collect()
+}
+
+async fn registered(etcd: &EtcdServer) -> BTreeSet<String> {
+    let entries = etcd.gateway().list("/services/book/").await;
+    entries.into_iter().map(|(key, _, _)| key.trim_start_matches("/services/book/").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_client_calls_two_servers_in_turn_and_prints_the_articles_listing() {
+    let Some(etcd) = EtcdServer::start("a_client_calls_two_servers_in_turn").await else { return };
+    let ((_one, first), (_two, second)) = (server(&etcd, "").await, server(&etcd, "").await);
+
+    let ended = client(&etcd, "--calls 8").ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    let lines = ended.output.lines().map(str::to_owned).collect::<Vec<_>>();
+    let called = called(&lines);
+    assert_eq!(called.len(), 8, "{}", ended.output);
+    assert_eq!(called.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&first, &second]));
+    assert!(called.windows(2).all(|pair| pair[0] != pair[1]), "{called:?}");
+    let listing = [
+        "获取书籍详情",
+        "bookId: 1 => bookName: 21天精通php",
+        "获取书籍列表",
+        "bookId: 1 => bookName: 21天精通php",
+        "bookId: 2 => bookName: 21天精通java",
+    ];
+    let starts = (0..lines.len()).filter(|at| lines[*at].starts_with("请求服务: "));
+    for start in starts {
+        assert_eq!(lines[start + 1..start + 6], listing);
+    }
+}
+
+#[tokio::test]
+async fn another_book_is_not_found_and_not_retried() {
+    let Some(etcd) = EtcdServer::start("another_book_is_not_found").await else { return };
+    let (_one, _two) = (server(&etcd, "").await, server(&etcd, "").await);
+    let ended = client(&etcd, "--calls 8 --book 3").ended().await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.output);
+    assert!(ended.output.contains("no book has the id 3"), "{}", ended.output);
+    assert_eq!(ended.output.matches("请求服务: ").count(), 1, "{}", ended.output);
+}
+
+#[tokio::test]
+async fn without_a_server_a_call_fails_and_says_so() {
+    let Some(etcd) = EtcdServer::start("without_a_server").await else { return };
+    let ended = client(&etcd, "").ended().await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.output);
+    assert!(ended.output.contains("error: "), "{}", ended.output);
+    assert!(!ended.output.contains("请求服务"), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn sigterm_takes_a_server_away_without_a_failed_call() {
+    let Some(etcd) = EtcdServer::start("sigterm_takes_a_server_away").await else { return };
+    let ((mut one, first), (_two, second)) = (server(&etcd, "--drain 1").await, server(&etcd, "").await);
+    let client = client(&etcd, "--calls 150 --every 20");
+    client.until("both are called", |lines| called(lines).len() >= 10).await;
+
+    one.signal(Signal::SIGTERM);
+    let ended = one.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    assert_eq!(registered(&etcd).await, BTreeSet::from([second.clone()]));
+
+    let ended = client.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    assert!(!ended.output.contains("请求失败"), "not one attempt fails: {}", ended.output);
+    let called = called(&ended.output.lines().map(str::to_owned).collect::<Vec<_>>());
+    assert!(called[..10].contains(&first));
+    assert!(called[called.len() - 10..].iter().all(|address| *address == second), "{called:?}");
+}
+
+#[tokio::test]
+async fn what_runs_is_finished_before_a_server_goes() {
+    let Some(etcd) = EtcdServer::start("what_runs_is_finished").await else { return };
+    let (mut one, _) = server(&etcd, "--drain 0 --work 700").await;
+    let client = client(&etcd, "--calls 1");
+    client.said("请求服务: ").await;
+    // The client prints before it sends; only the answer of the first of the two RPCs shows that the second is on its way.
+    client.said("获取书籍详情").await;
+    one.signal(Signal::SIGINT);
+    let (ended, called) = (one.ended().await, client.ended().await);
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    assert_eq!(called.status.code(), Some(0), "{}", called.output);
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_costs_no_call_and_is_gone_after_its_ttl() {
+    let Some(etcd) = EtcdServer::start("a_server_that_is_killed").await else { return };
+    let ((mut one, first), (_two, second)) = (server(&etcd, "").await, server(&etcd, "").await);
+    let client = client(&etcd, "--calls 100 --every 20");
+    client.until("both are called", |lines| called(lines).len() >= 10).await;
+
+    one.kill();
+    assert!(registered(&etcd).await.contains(&first), "nobody has taken it away");
+    let ended = client.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    assert!(ended.output.contains("请求失败"), "an attempt fails, no call does: {}", ended.output);
+    eventually("it is gone after its TTL", async || registered(&etcd).await == BTreeSet::from([second.clone()])).await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_a_server_at_once() {
+    let Some(etcd) = EtcdServer::start("a_second_signal").await else { return };
+    // A drain longer than this test waits for anything.
+    let (mut one, _) = server(&etcd, "--drain 600").await;
+    one.signal(Signal::SIGTERM);
+    one.said("draining").await;
+    one.signal(Signal::SIGTERM);
+    let ended = one.ended().await;
+    assert_eq!(ended.status.code(), Some(130), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn with_a_dead_registry_a_server_stops_all_the_same() {
+    let Some(etcd) = EtcdServer::start("with_a_dead_registry").await else { return };
+    let (mut one, _) = server(&etcd, "--drain 1").await;
+    etcd.kill();
+    one.signal(Signal::SIGTERM);
+    let ended = one.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    assert!(ended.output.contains("not deregistered"), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn a_server_starts_before_its_registry_and_can_be_stopped_meanwhile() {
+    let Some(etcd) = EtcdServer::start("a_server_starts_before_its_registry").await else { return };
+    etcd.kill();
+    let arguments = format!("--registry {}", url(&etcd));
+    let (one, mut two) = (Program::start(SERVER, &arguments), Program::start(SERVER, &arguments));
+    two.said("listening on ").await;
+    two.signal(Signal::SIGTERM);
+    assert_eq!(two.ended().await.status.code(), Some(0));
+    etcd.restart().await;
+    let address = one.said("registered as book/").await;
+    assert_eq!(registered(&etcd).await, BTreeSet::from([address]));
+}
+
+#[tokio::test]
+async fn what_is_advertised_is_registered() {
+    let Some(etcd) = EtcdServer::start("what_is_advertised").await else { return };
+    let (_one, address) = server(&etcd, "--advertise book.example:80").await;
+    assert_eq!(address, "book.example:80");
+
+    let mut command = Command::new(SERVER);
+    command.args(["--registry", &url(&etcd), "--listen", "0.0.0.0:0"]).env("SD_ADVERTISE", "192.0.2.7");
+    let two = Program::spawn(&mut command);
+    let port = two.said("listening on 0.0.0.0:").await;
+    assert_eq!(two.said("registered as book/").await, format!("192.0.2.7:{port}"));
+}
+
+#[tokio::test]
+async fn a_server_on_every_address_registers_one_that_can_be_called() {
+    let Some(etcd) = EtcdServer::start("a_server_on_every_address").await else { return };
+    let (one, address) = server(&etcd, "--listen 0.0.0.0:0").await;
+    let address: std::net::SocketAddr = address.parse().unwrap();
+    assert!(!address.ip().is_unspecified());
+    assert_eq!(address.port().to_string(), one.said("listening on 0.0.0.0:").await);
+    let ended = client(&etcd, "--calls 2").ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+}
+
+#[tokio::test]
+async fn a_server_that_a_go_program_registered_is_found() {
+    let Some(etcd) = EtcdServer::start("a_go_program_registered").await else { return };
+    let (mut one, address) = server(&etcd, "").await;
+    one.kill();
+    let gateway = etcd.gateway();
+    eventually("the entry of our own is gone", async || registered(&etcd).await.is_empty()).await;
+
+    // The article's key and value, byte for byte. Nobody may listen there: what counts is that it is called.
+    gateway.put("/services/book/127.0.0.1:50052", "127.0.0.1:50052", None).await;
+    let client = client(&etcd, "--calls 1");
+    assert_eq!(client.said("请求服务: ").await, "127.0.0.1:50052");
+    drop(client);
+    assert_ne!(address, "127.0.0.1:50052");
+}
+
+#[tokio::test]
+async fn go_programs_find_a_server_that_registers_plain() {
+    let Some(etcd) = EtcdServer::start("go_programs_find_a_server").await else { return };
+    let server = Program::start(SERVER, &format!("--registry {}&codec=plain", url(&etcd)));
+    let address = server.said("registered as book/").await;
+    assert_eq!(etcd.gateway().get(&format!("/services/book/{address}")).await, Some(address));
+}
+
+#[tokio::test]
+async fn a_list_shows_who_comes_who_closes_and_who_dies() {
+    let Some(etcd) = EtcdServer::start("a_list_shows_who_comes").await else { return };
+    let registry = format!("--registry etcd://{}", etcd.endpoint());
+    let mut list = Program::start(WATCH_LIST, &registry);
+    list.said("list     []").await;
+
+    let closing = Program::start(PARTNER, &format!("{registry} --after 1 --end close"));
+    let dying = Program::start(PARTNER, &format!("{registry} --id node3 --after 1 --end die"));
+    list.said("came     node2 at localhost:8000").await;
+    list.said("came     node3 at localhost:8000").await;
+    assert_eq!(closing.ended().await.status.code(), Some(0));
+    assert_eq!(dying.ended().await.status.code(), Some(0));
+    let died = tokio::time::Instant::now();
+    list.said("gone     node2 at localhost:8000").await;
+    list.said("gone     node3 at localhost:8000").await;
+    // Its last beat was at most a third of the TTL of 5 s before it died.
+    assert!(died.elapsed() > Duration::from_secs(2), "gone after its TTL, not at once: {:?}", died.elapsed());
+
+    list.signal(Signal::SIGINT);
+    assert_eq!(list.ended().await.status.code(), Some(0));
+}
