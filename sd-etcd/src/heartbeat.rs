@@ -58,8 +58,6 @@ impl Heartbeat {
                 self.lease.lose(lost);
             }
             if self.lease.lost().is_some() {
-                // Nothing keeps it alive any more, so what still hangs on it ends with it.
-                self.holdings.forget_leaving(|_, lease| Arc::ptr_eq(lease, &self.lease));
                 return;
             }
             if let Err(failure) = self.verify().await {
@@ -121,10 +119,7 @@ impl Heartbeat {
         for chunk in remnants.chunks(CHUNK) {
             self.sweep(chunk).await?;
         }
-        self.holdings.forget_leaving(|key, lease| match Arc::ptr_eq(lease, &self.lease) {
-            true => !attached.contains(key),
-            false => lease.lost().is_some(),
-        });
+        self.holdings.forget_left(&self.lease, &attached);
         Ok(())
     }
 

@@ -1,10 +1,12 @@
 //! What this connection has put into the registry, or is about to: who holds which key under which lease.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use sd_core::defaults::DEREGISTER_TIMEOUT;
 use sd_core::{Error, Owner};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::lease::Lease;
 
@@ -21,8 +23,8 @@ struct Holding {
     lease: Arc<Lease>,
     /// The revision of our last write that was answered; 0 before the first.
     revision: i64,
-    /// It is being taken back; whoever meets it finishes that.
-    leaving: bool,
+    /// Since when it is being taken back; whoever meets it finishes that.
+    leaving: Option<Instant>,
     standing: watch::Sender<Standing>,
 }
 
@@ -59,7 +61,7 @@ impl Holdings {
             } else if lease.lost().is_some() {
                 return false;
             }
-            holding.leaving = false;
+            holding.leaving = None;
             holding.standing.send_replace(Standing::Held);
             return true;
         }
@@ -71,7 +73,7 @@ impl Holdings {
         }
         let standing = watch::Sender::new(Standing::Held);
         let (owner, lease) = (owner.clone(), Arc::clone(lease));
-        holdings.push(Holding { owner, lease, revision: 0, leaving: false, standing });
+        holdings.push(Holding { owner, lease, revision: 0, leaving: None, standing });
         true
     }
 
@@ -112,13 +114,14 @@ impl Holdings {
         let mut table = self.lock();
         let holdings = table.get_mut(key)?;
         let superseded = |holding: &Holding| matches!(*holding.standing.borrow(), Standing::Superseded);
-        let others = holdings.iter().any(|holding| holding.owner != *owner && !holding.leaving && !superseded(holding));
+        let others =
+            holdings.iter().any(|holding| holding.owner != *owner && holding.leaving.is_none() && !superseded(holding));
         let holding = holdings.iter_mut().find(|holding| holding.owner == *owner)?;
         if others || superseded(holding) {
             forget(&mut table, key, owner);
             return None;
         }
-        holding.leaving = true;
+        holding.leaving.get_or_insert_with(Instant::now);
         Some(Held {
             key: key.to_vec(),
             owner: owner.clone(),
@@ -131,7 +134,7 @@ impl Holdings {
     pub(crate) fn left(&self, key: &[u8], owner: &Owner) {
         let mut table = self.lock();
         let holding = table.get(key).into_iter().flatten().find(|holding| holding.owner == *owner);
-        if holding.is_some_and(|holding| holding.leaving) {
+        if holding.is_some_and(|holding| holding.leaving.is_some()) {
             forget(&mut table, key, owner);
         }
     }
@@ -155,7 +158,7 @@ impl Holdings {
         let table = self.lock();
         let expected = |holding: &&Holding| {
             holding.revision != 0
-                && !holding.leaving
+                && holding.leaving.is_none()
                 && Arc::ptr_eq(&holding.lease, lease)
                 && matches!(*holding.standing.borrow(), Standing::Held)
         };
@@ -170,18 +173,27 @@ impl Holdings {
 
     /// Whether somebody of this connection wants the key to stand.
     pub(crate) fn wants(&self, key: &[u8]) -> bool {
-        self.lock().get(key).is_some_and(|holdings| holdings.iter().any(|holding| !holding.leaving))
+        self.lock().get(key).is_some_and(|holdings| holdings.iter().any(|holding| holding.leaving.is_none()))
     }
 
-    /// Forgets the entries that were being taken back from `lease`, when they are gone for sure.
-    pub(crate) fn forget_leaving(&self, gone: impl Fn(&[u8], &Arc<Lease>) -> bool) {
+    /// Forgets what was being taken back and is gone: from `lease`, when `attached` no longer names it, and from leases
+    /// that are lost, since nothing keeps it alive. Those are kept for as long as the removal may still be tried, so
+    /// that it does not seem to have worked.
+    pub(crate) fn forget_left(&self, lease: &Arc<Lease>, attached: &HashSet<&[u8]>) {
+        let is_gone = |key: &[u8], holding: &Holding| {
+            let Some(since) = holding.leaving else { return false };
+            if Arc::ptr_eq(&holding.lease, lease) {
+                return !attached.contains(key);
+            }
+            holding.lease.lost().is_some() && since.elapsed() > 2 * DEREGISTER_TIMEOUT
+        };
         self.lock().retain(|key, holdings| {
             holdings.retain(|holding| {
-                let forgotten = holding.leaving && gone(key, &holding.lease);
-                if forgotten {
+                let gone = is_gone(key, holding);
+                if gone {
                     holding.lease.give_place();
                 }
-                !forgotten
+                !gone
             });
             !holdings.is_empty()
         });
@@ -214,7 +226,7 @@ mod tests {
     use std::time::Duration;
 
     fn lease(id: i64) -> Arc<Lease> {
-        Arc::new(Lease::new(id, Duration::from_secs(10), tokio::time::Instant::now()))
+        Arc::new(Lease::new(id, Duration::from_secs(10), Instant::now()))
     }
 
     fn owner(text: &str) -> Owner {

@@ -129,7 +129,8 @@ impl EtcdRegistry {
             known.trusted = false;
             return Ok(None);
         };
-        publisher.live();
+        // Not merely live again: the set may have been dropped meanwhile, for being stale too long.
+        publisher.replace(known.view.instances());
         Ok(Some((known, feed)))
     }
 
