@@ -55,6 +55,8 @@ struct Shared {
     settled: Notify,
 }
 
+type Instances = OrdMap<Arc<str>, Arc<Instance>>;
+
 #[derive(Debug)]
 struct State {
     policy: StalenessPolicy,
@@ -63,7 +65,8 @@ struct State {
     missing: BTreeMap<Arc<str>, Instant>,
     hold_until: Option<Instant>,
     stale_since: Option<Instant>,
-    invalidated: bool,
+    /// What was known when it was dropped for its age: a session that resumes goes on from there.
+    invalidated: Option<Instances>,
     /// Whether a session broke since the set was last read whole.
     broken: bool,
     cursor: Option<Cursor>,
@@ -81,7 +84,7 @@ impl Publisher {
             missing: BTreeMap::new(),
             hold_until: None,
             stale_since: None,
-            invalidated: false,
+            invalidated: None,
             broken: false,
             cursor: None,
             kept: None,
@@ -109,18 +112,21 @@ impl Publisher {
     /// After a break, a set that lacks too much of what was known is held, as the policy says.
     pub fn replace(&self, instances: impl IntoIterator<Item = Arc<Instance>>) {
         let mut state = self.lock();
-        let before = self.current();
-        let mut next = before.instances.clone();
+        // What was dropped for its age is not to be held: nobody sees it any more.
+        let dropped = state.invalidated.is_some();
+        let before = self.known(&state);
+        let mut next = before.clone();
         let mut changed = false;
-        let mut seen = HashSet::with_capacity(before.len());
-        for instance in instances {
-            changed |= put(&mut next, &instance);
-            seen.insert(instance.shared_id());
+        let mut seen = HashMap::with_capacity(before.len());
+        seen.extend(instances.into_iter().map(|instance| (instance.shared_id(), instance)));
+        for instance in seen.values() {
+            changed |= put(&mut next, instance);
         }
-        state.missing.retain(|id, _| !seen.contains(id));
-        let lost: Vec<_> = before.instances.keys().filter(|id| !seen.contains(*id)).cloned().collect();
+        state.missing.retain(|id, _| !seen.contains_key(id));
+        let lost: Vec<_> = before.keys().filter(|id| !seen.contains_key(*id)).cloned().collect();
         let newly_lost: Vec<_> = lost.iter().filter(|id| !state.missing.contains_key(*id)).cloned().collect();
-        if state.broken && state.policy.is_mass_removal(newly_lost.len(), before.len() - state.missing.len()) {
+        let held_before = state.missing.len();
+        if state.broken && !dropped && state.policy.is_mass_removal(newly_lost.len(), before.len() - held_before) {
             state.hold(&newly_lost);
         }
         for id in &lost {
@@ -135,11 +141,11 @@ impl Publisher {
     /// Publishes changes that were read together, together.
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) {
         let mut state = self.lock();
-        let before = self.current();
-        let mut next = before.instances.clone();
+        let before = self.known(&state);
+        let mut next = before.clone();
         let mut changed = false;
         let mut lost = Vec::new();
-        for change in changes {
+        for change in last_of_each(changes) {
             match change {
                 Change::Put(instance) => {
                     state.missing.remove(instance.id());
@@ -155,9 +161,8 @@ impl Publisher {
             }
         }
         if state.policy.hold_live && state.policy.is_mass_removal(lost.len(), before.len()) {
-            lost.retain(|id| !next.contains_key(id) && before.instances.contains_key(id));
             state.hold(&lost);
-            for instance in lost.iter().filter_map(|id| before.instances.get(id)) {
+            for instance in lost.iter().filter_map(|id| before.get(id)) {
                 next.insert(instance.shared_id(), Arc::clone(instance));
             }
         }
@@ -168,7 +173,7 @@ impl Publisher {
     pub fn live(&self) {
         let mut state = self.lock();
         state.broken = false;
-        let instances = self.current().instances;
+        let instances = self.known(&state);
         self.settle(&mut state, instances, false);
     }
 
@@ -288,15 +293,15 @@ impl Publisher {
         let mut state = self.lock();
         let now = Instant::now();
         let mut next = self.current().instances;
-        if state.hold_until.is_some_and(|until| until <= now) {
+        let invalidates = state.invalidates_at().is_some_and(|at| at <= now);
+        if invalidates || state.hold_until.is_some_and(|until| until <= now) {
             for id in std::mem::take(&mut state.missing).into_keys() {
                 next.remove(&id);
             }
             state.release();
         }
-        if state.invalidates_at().is_some_and(|at| at <= now) {
-            state.invalidated = true;
-            next = OrdMap::new();
+        if invalidates {
+            state.invalidated = Some(std::mem::take(&mut next));
         }
         self.shared.sender.send_modify(|snapshot| {
             snapshot.instances = next;
@@ -306,12 +311,12 @@ impl Publisher {
     }
 
     /// Publishes `next` as live, if that changes anything.
-    fn settle(&self, state: &mut State, next: OrdMap<Arc<str>, Arc<Instance>>, changed: bool) {
+    fn settle(&self, state: &mut State, next: Instances, changed: bool) {
         if state.missing.is_empty() {
             state.release();
         }
         state.stale_since = None;
-        let was_invalidated = std::mem::take(&mut state.invalidated);
+        let was_invalidated = state.invalidated.take().is_some();
         let basis = state.basis();
         self.shared.sender.send_if_modified(|snapshot| {
             let publish = changed || was_invalidated || !snapshot.freshness.is_live() || snapshot.basis != basis;
@@ -327,6 +332,11 @@ impl Publisher {
         self.shared.settled.notify_one();
     }
 
+    /// What the registry held last, whether it is published or was dropped for its age.
+    fn known(&self, state: &State) -> Instances {
+        state.invalidated.clone().unwrap_or_else(|| self.current().instances)
+    }
+
     fn publish_skipped(&self, state: &State) {
         self.shared.sender.send_modify(|snapshot| {
             snapshot.skipped = state.skipped.len();
@@ -340,8 +350,24 @@ impl Publisher {
     }
 }
 
+/// The last change of each instance: what comes and goes at once is none.
+fn last_of_each(changes: impl IntoIterator<Item = Change>) -> Vec<Change> {
+    let mut changes: Vec<_> = changes.into_iter().collect();
+    if changes.len() > 1 {
+        let mut seen = HashSet::with_capacity(changes.len());
+        changes.reverse();
+        changes.retain(|change| {
+            seen.insert(match change {
+                Change::Put(instance) => instance.shared_id(),
+                Change::Remove(id) => Arc::clone(id),
+            })
+        });
+    }
+    changes
+}
+
 /// Puts `instance` where a different one, or none, stood; says whether it did.
-fn put(set: &mut OrdMap<Arc<str>, Arc<Instance>>, instance: &Arc<Instance>) -> bool {
+fn put(set: &mut Instances, instance: &Arc<Instance>) -> bool {
     let differs = set.get(instance.id()) != Some(instance);
     if differs {
         set.insert(instance.shared_id(), Arc::clone(instance));
@@ -368,7 +394,7 @@ impl State {
     }
 
     fn basis(&self) -> Basis {
-        if self.invalidated {
+        if self.invalidated.is_some() {
             return Basis::Invalidated;
         }
         match self.hold_until {
@@ -379,7 +405,7 @@ impl State {
     }
 
     fn invalidates_at(&self) -> Option<Instant> {
-        (!self.invalidated).then_some(())?;
+        self.invalidated.is_none().then_some(())?;
         Some(self.stale_since? + self.policy.invalidate_after?)
     }
 
