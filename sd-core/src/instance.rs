@@ -199,6 +199,11 @@ impl Instance {
         Arc::clone(&self.id)
     }
 
+    /// Whether everything but the address is the same.
+    pub(crate) fn differs_in_address_alone(&self, other: &Self) -> bool {
+        Self { address: other.address.clone(), ..self.clone() } == *other
+    }
+
     fn details(&self) -> &Details {
         self.details.as_deref().unwrap_or(&NO_DETAILS)
     }

@@ -236,8 +236,7 @@ impl Keeper {
                 instance.id()
             )));
         }
-        let address_alone = instance.address() != present.address();
-        if !self.registry.carries_details() && instance != **present && !address_alone {
+        if !self.registry.carries_details() && !instance.differs_in_address_alone(present) {
             return Err(Error::unsupported("the codec writes the address alone, so nothing else can be updated")
                 .with_backend(self.registry.name())
                 .during("update"));
