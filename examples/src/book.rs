@@ -86,7 +86,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_book_is_found_by_its_id_and_another_id_is_not_found() {
-        let book = |book_id| Books::new().get_book_info(Request::new(BookInfoParams { book_id }));
+        let books = Books::new();
+        let book = |book_id| books.get_book_info(Request::new(BookInfoParams { book_id }));
         let php = BookInfo { book_id: 1, book_name: "21天精通php".to_owned() };
         assert_eq!(book(1).await.unwrap().into_inner(), php);
         assert_eq!(book(2).await.unwrap().into_inner().book_name, "21天精通java");

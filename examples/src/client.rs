@@ -1,1 +1,99 @@
-//! The client's side.
+//! The book service's client: what is made for each instance, and what may be tried again.
+
+use std::error::Error as _;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_core::{DefaultEndpointer, Instance, Subscription, defaults, factory_fn};
+use sd_lb::{Balanced, CallError, Retry, RetryPolicy, Retrying, RoundRobin, Verdict};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use crate::book::book_service_client::BookServiceClient;
+use crate::book::{BookInfo, BookInfoParams, BookListParams};
+
+/// How often a call is tried, and in what time altogether: the article's.
+const ATTEMPTS: u32 = 3;
+const WITHIN: Duration = Duration::from_secs(3);
+
+/// One instance of the book service, and a channel to it. A clone shares the channel.
+#[derive(Debug, Clone)]
+pub struct BookEndpoint {
+    instance: Arc<Instance>,
+    client: BookServiceClient<Channel>,
+}
+
+impl BookEndpoint {
+    /// Makes the channel; it connects when it is first used, and again when that is needed.
+    ///
+    /// # Errors
+    /// An address that is no URI.
+    pub fn new(instance: Arc<Instance>) -> Result<Self, tonic::transport::Error> {
+        let address = instance.address();
+        let uri = address.as_url().map_or_else(|| format!("http://{address}"), str::to_owned);
+        let endpoint = Endpoint::from_shared(uri)?.connect_timeout(defaults::INSTANCE_CONNECT_TIMEOUT);
+        Ok(Self { client: BookServiceClient::new(endpoint.connect_lazy()), instance })
+    }
+
+    /// The address that is called.
+    #[must_use]
+    pub fn address(&self) -> impl fmt::Display + '_ {
+        self.instance.address()
+    }
+
+    /// One book.
+    ///
+    /// # Errors
+    /// What gRPC says.
+    pub async fn info(&self, book_id: i32) -> Result<BookInfo, Status> {
+        let answer = self.client.clone().get_book_info(BookInfoParams { book_id }).await?;
+        Ok(answer.into_inner())
+    }
+
+    /// The first ten books.
+    ///
+    /// # Errors
+    /// What gRPC says.
+    pub async fn list(&self) -> Result<Vec<BookInfo>, Status> {
+        let answer = self.client.clone().get_book_list(BookListParams { page: 1, limit: 10 }).await?;
+        Ok(answer.into_inner().book_list)
+    }
+}
+
+/// A client of the book service.
+pub type BookClient = Retrying<BookEndpoint, RetryElsewhere>;
+
+/// Calls the instances in turn; what fails is tried again, three times in 3 s.
+///
+/// # Errors
+/// Outside a tokio runtime.
+pub fn connect(instances: Subscription) -> Result<BookClient, sd_core::Error> {
+    let endpointer = DefaultEndpointer::builder(instances, factory_fn(BookEndpoint::new), RoundRobin::new()).spawn()?;
+    Retry::attempts(ATTEMPTS).within(WITHIN).policy(RetryElsewhere).wrap(Balanced::new(Arc::new(endpointer)))
+}
+
+/// What may be tried again: calls whose instance was not reached, was lost, or said that it is unavailable. Any other
+/// answer (`NotFound`, say) would be the same elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryElsewhere;
+
+impl<Request: Clone, Response> RetryPolicy<Request, Response, Status> for RetryElsewhere {
+    fn clone_request(&self, request: &Request) -> Option<Request> {
+        Some(request.clone())
+    }
+
+    fn judge(&self, result: Result<&Response, &CallError<Status>>) -> Verdict {
+        match result {
+            Err(CallError::Service { source, .. }) if may_work_elsewhere(source) => Verdict::TryAgain,
+            Err(CallError::TimedOut { .. }) => Verdict::TryAgain,
+            _ => Verdict::Stands,
+        }
+    }
+}
+
+fn may_work_elsewhere(status: &Status) -> bool {
+    // A status that came from the server has no source; one that tonic made of a broken connection has, whatever its
+    // code. Reading books twice does no harm; where that is not so, an answer that was lost must not be asked for again.
+    status.code() == Code::Unavailable || status.source().is_some()
+}

@@ -1,13 +1,15 @@
 //! How each example begins and ends.
 
-use std::error::Error;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use sd_core::ErrorKind;
+use sd_core::{BoxError, ErrorKind};
 use tracing_subscriber::EnvFilter;
 
 /// What a program's own `run` gives back.
-pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+pub type Outcome<T = ()> = Result<T, BoxError>;
+
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Writes the library's warnings to stderr; `RUST_LOG` asks for more or less.
 pub fn start_logging() {
@@ -27,4 +29,13 @@ pub fn exit_code(outcome: Outcome) -> ExitCode {
     }
     let bad_input = error.downcast_ref::<sd_core::Error>().is_some_and(|error| error.kind() == ErrorKind::Config);
     ExitCode::from(if bad_input { 2 } else { 1 })
+}
+
+/// Reads a command line's time: seconds, as `5` or `0.5`.
+///
+/// # Errors
+/// Anything else, and more than a day.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|time| *time <= A_DAY).ok_or_else(|| "allowed are 0 to 86400 seconds, as 5 or 0.5".to_owned())
 }

@@ -1,6 +1,5 @@
 //! What a user can get wrong is told clearly, with exit code 2.
 
-
 mod common;
 
 use common::Program;
@@ -45,6 +44,8 @@ async fn addresses_that_nobody_can_call_are_refused() {
     refused(SERVER, &format!("{registry} --listen nonsense"), "--listen").await;
     refused(SERVER, &format!("{registry} --advertise 0.0.0.0"), "allowed are").await;
     refused(SERVER, &format!("{registry} --advertise book.example:0"), "allowed are").await;
+    refused(SERVER, &format!("{registry} --drain=-1"), "allowed are").await;
+    refused(PARTNER, &format!("{registry} --after soon"), "allowed are").await;
     refused(PARTNER, &format!("{registry} --address nonsense"), "allowed are").await;
     refused(PARTNER, &format!("{registry} --id a/b"), "id").await;
     refused(WATCH_LIST, &format!("{registry} --service a/b"), "allowed are").await;

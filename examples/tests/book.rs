@@ -1,6 +1,5 @@
 //! `book`, the first command of the README: it needs no server and no option.
 
-
 mod common;
 
 use std::collections::BTreeSet;

@@ -31,8 +31,8 @@ struct Args {
     #[arg(long, value_name = "ADDRESS", env = "SD_ADVERTISE")]
     advertise: Option<String>,
     /// Seconds between telling clients that this server goes and going
-    #[arg(long, value_name = "SECONDS", default_value_t = defaults::DRAIN.as_secs())]
-    drain: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = program::seconds)]
+    drain: Duration,
     /// Milliseconds that each answer takes, as if there were work to do
     #[arg(long, value_name = "MS", default_value_t = 0)]
     work: u64,
@@ -78,9 +78,8 @@ async fn run(args: Args) -> Outcome {
     }
 
     // First the clients stop sending, then the registration goes, then this server: no call meets a closed door.
-    println!("draining for {} s", args.drain);
-    let drain = Duration::from_secs(args.drain);
-    match timeout(drain + defaults::DEREGISTER_TIMEOUT, registration.drain(drain)).await {
+    println!("draining for {:?}", args.drain);
+    match timeout(args.drain + defaults::DEREGISTER_TIMEOUT, registration.drain(args.drain)).await {
         Ok(Ok(())) => println!("deregistered"),
         Ok(Err(error)) => eprintln!("not deregistered, gone after its TTL: {error}"),
         Err(_) => eprintln!("not deregistered, gone after its TTL: the registry does not answer"),

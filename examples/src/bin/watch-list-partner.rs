@@ -12,6 +12,9 @@ use sd_examples::{registry, shutdown};
 /// How long a registration outlives a program that has died.
 const TTL: &str = "ttl=5s";
 
+const EARLIEST: Duration = Duration::from_secs(5);
+const LATEST: Duration = Duration::from_secs(20);
+
 /// Registers an instance and, after 5 to 20 s, either takes it back or just stops beating.
 #[derive(Parser)]
 struct Args {
@@ -28,8 +31,8 @@ struct Args {
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:8000")]
     address: Address,
     /// Seconds until the end [default: 5 to 20, at random]
-    #[arg(long, value_name = "SECONDS")]
-    after: Option<u64>,
+    #[arg(long, value_name = "SECONDS", value_parser = program::seconds)]
+    after: Option<Duration>,
     /// How to end [default: at random]
     #[arg(long, value_enum)]
     end: Option<End>,
@@ -56,10 +59,10 @@ async fn run(args: Args) -> Outcome {
     let registration = registry.register(Registration::new(args.service, instance)).await?;
     println!("registered {}/{}", registration.service(), registration.id());
 
-    let after = args.after.unwrap_or_else(|| rand::rng().random_range(5..=20));
+    let after = args.after.unwrap_or_else(|| rand::rng().random_range(EARLIEST..=LATEST));
     let end = args.end.unwrap_or_else(|| if rand::rng().random() { End::Close } else { End::Die });
     let end = tokio::select! {
-        () = tokio::time::sleep(Duration::from_secs(after)) => end,
+        () = tokio::time::sleep(after) => end,
         () = &mut stop => End::Close,
     };
     match end {

@@ -7,7 +7,7 @@ use clap::Parser;
 use sd_core::{Delta, Instance, ServiceName, Snapshot, Subscription};
 use sd_examples::program::{self, Outcome};
 use sd_examples::{registry, shutdown};
-use tokio::time::interval;
+use tokio::time::{Instant, interval_at};
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -35,7 +35,7 @@ async fn run(args: Args) -> Outcome {
     println!("watching {}", args.service);
 
     let mut seen = Snapshot::pending();
-    let mut ticks = interval(EVERY);
+    let mut ticks = interval_at(Instant::now() + EVERY, EVERY);
     loop {
         tokio::select! {
             snapshot = subscription.changed() => {

@@ -1,6 +1,7 @@
 //! Running the example programs as a user does: as processes, by what they print.
 
 #![allow(dead_code, reason = "not every test file needs all of it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests may; clippy does not see that this is one")]
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Command, ExitStatus, Stdio};
@@ -15,27 +16,27 @@ use sd_testkit::process::Process;
 use sd_testkit::waiting::eventually;
 
 /// A running example; killed when it is dropped.
-pub struct Program {
+pub(crate) struct Program {
     process: Process,
     printed: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
 }
 
 /// What a program has printed in the end, and how it ended.
-pub struct Ended {
-    pub status: ExitStatus,
-    pub output: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) output: String,
 }
 
 impl Program {
     /// Starts it with arguments, which are separated by blanks.
-    pub fn start(path: &str, arguments: &str) -> Self {
+    pub(crate) fn start(path: &str, arguments: &str) -> Self {
         let mut command = Command::new(path);
         command.args(arguments.split_whitespace());
         Self::spawn(&mut command)
     }
 
-    pub fn spawn(command: &mut Command) -> Self {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("RUST_LOG");
         let mut process = Process::start(command);
         let printed = Arc::<Mutex<Vec<String>>>::default();
@@ -46,14 +47,14 @@ impl Program {
     }
 
     /// Waits for a line that holds `text`, and returns what follows it there.
-    pub async fn said(&self, text: &str) -> String {
+    pub(crate) async fn said(&self, text: &str) -> String {
         let find = || self.lines().iter().find_map(|line| Some(line.split_once(text)?.1.to_owned()));
         self.until(text, |_| find().is_some()).await;
         find().unwrap()
     }
 
     /// Waits until the lines printed so far are as wanted.
-    pub async fn until(&self, what: &str, wanted: impl Fn(&[String]) -> bool) {
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&[String]) -> bool + Send + Sync) {
         let done = tokio::time::timeout(PATIENCE, async {
             while !wanted(&self.lines()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -63,22 +64,22 @@ impl Program {
     }
 
     /// Everything printed so far.
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.printed.lock().unwrap().clone()
     }
 
-    pub fn signal(&mut self, signal: Signal) {
+    pub(crate) fn signal(&mut self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.process.child().id()).unwrap());
         kill(pid, signal).unwrap();
     }
 
     /// kill -9.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill();
     }
 
     /// Waits until it has ended.
-    pub async fn ended(mut self) -> Ended {
+    pub(crate) async fn ended(mut self) -> Ended {
         let mut status = None;
         eventually("the program ends", async || {
             status = self.process.ended();
