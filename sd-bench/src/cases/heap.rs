@@ -1,15 +1,18 @@
 //! What an instance weighs among 100,000.
 
+use std::any::Any;
+
+use anyhow::Context as _;
+
 use crate::harness::alloc::heap_of;
 use crate::harness::case::{Bench, Explain};
-use crate::harness::report::Reference;
 use crate::harness::{Case, Row};
 use crate::ours::heap as ours;
 use crate::peers::heap::{self, Build};
 
 const EXPLAIN: Explain = Explain {
     inside: "bytes asked of the allocator and still alive when all instances are there, divided by their number",
-    outside: "the allocator's own overhead; what building needed and has given back",
+    outside: "the allocator's own overhead; what building needed and has given back; of ours: the ids' text, the service itself",
 };
 
 const N: usize = 100_000;
@@ -26,43 +29,36 @@ fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         #[cfg(feature = "pingora")]
         (heap::PINGORA, crate::peers::pingora::MOST, heap::pingora),
     ];
-    let ours = ours::builds()
-        .into_iter()
-        .map(|(name, build)| Ok((name, per_instance(build, N)?)))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut layers = Vec::new();
+    for layer in ours::layers(N)? {
+        layers.push((layer.name, layer.promised, per_instance(&layer.build, N)?));
+    }
+    let mut row = |name: &str, ours, reference, reference_name: &str, limit| {
+        bench.row(Row {
+            case: format!("heap/per_instance/{name}"),
+            n: N,
+            threads: 1,
+            ours,
+            reference,
+            reference_name: reference_name.to_owned(),
+            limit,
+            unit: "bytes",
+            allocations: None,
+            allocations_limit: None,
+        })
+    };
+    for (name, promised, ours) in &layers {
+        row(name, *ours, *promised, promised.map_or("nothing promised", |_| "what is promised"), promised.map(|_| 1.0))?;
+    }
+    let (whole, _, ours) = layers.first().context("nothing of ours is weighed")?;
     for &(name, n, build) in references {
-        let reference = per_instance(build, n)?;
-        for (ours_name, ours) in &ours {
-            bench.row(Row {
-                case: format!("heap/per_instance/{ours_name}"),
-                n: N,
-                threads: 1,
-                ours: *ours,
-                reference: Some(reference),
-                reference_name: name.to_owned(),
-                limit: None,
-                unit: "bytes",
-                allocations: None,
-                allocations_limit: None,
-            })?;
-        }
-        if ours.is_empty() {
-            bench.reference(Reference {
-                case: "heap/per_instance".to_owned(),
-                n,
-                threads: 1,
-                reference,
-                reference_name: name.to_owned(),
-                unit: "bytes",
-                allocations: 0.0,
-            })?;
-        }
+        row(whole, *ours, Some(per_instance(|| build(n), n)?), name, None)?;
     }
     Ok(())
 }
 
-fn per_instance(build: Build, n: usize) -> anyhow::Result<f64> {
-    let (built, bytes) = heap_of(|| build(n));
+fn per_instance(build: impl FnOnce() -> anyhow::Result<Box<dyn Any>>, n: usize) -> anyhow::Result<f64> {
+    let (built, bytes) = heap_of(build);
     let built = built?;
     drop(built);
     Ok(bytes as f64 / n as f64)

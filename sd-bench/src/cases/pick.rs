@@ -50,6 +50,11 @@ fn duel(case: &str, policy: Policy, n: usize) -> anyhow::Result<Duel> {
         duel.compare(row.no_allocations());
     }
     duel.compare(Comparison::scaling(case_per_request, per_request).map(Comparison::no_allocations));
+    let case_shared = format!("{case}/shared");
+    let shared = [1, 2].map(|threads| duel.ours("shared", threads, ours::shared(policy, n)));
+    for threads in [0, 1] {
+        duel.compare(Comparison::new(&*case_shared, shared[threads], cloned[threads]).no_allocations());
+    }
 
     #[cfg(feature = "pingora")]
     for threads in [1, 2] {

@@ -26,8 +26,8 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let mut loads = vec![floor::load(SMALL), floor::load(LARGE)];
-    loads.extend(ours::load(SMALL));
-    loads.extend(ours::load(LARGE));
+    loads.extend(ours::load(SMALL)?);
+    loads.extend(ours::load(LARGE)?);
     let measured = measure(&mut loads, bench)?;
     for (at, (_, quantile)) in QUANTILES.iter().enumerate() {
         let case = format!("tail/1000_updates/{quantile}");

@@ -4,6 +4,7 @@
 pub mod call;
 pub mod change;
 pub mod choose;
+pub mod endpoints;
 #[cfg(feature = "etcd")]
 pub mod etcd;
 pub mod heap;
