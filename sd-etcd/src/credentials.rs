@@ -32,6 +32,10 @@ impl Credentials {
         }
     }
 
+    pub(crate) fn uses_tls(&self) -> bool {
+        self.tls
+    }
+
     /// User and password as they are now.
     pub(crate) async fn user(&self) -> Result<Option<(String, Secret)>, Error> {
         let Some(user) = &self.user else { return Ok(None) };

@@ -113,13 +113,23 @@ impl Dialer {
         .map_err(failed)?;
         // The client connects lazily: only an answer tells that somebody is there.
         match client.maintenance_client().status().await.map_err(failed) {
-            Err(failure) if failure.blame == Blame::Endpoint => return Err(failure),
+            Err(failure) if failure.blame == Blame::Endpoint => return Err(self.explained(failure)),
             // Whoever refuses this is there all the same; what matters is what it says to the request itself.
             _ => {}
         }
         let kv = client.kv_client().max_decoding_message_size(MAX_MESSAGE_BYTES);
         let watch = client.watch_client().max_decoding_message_size(MAX_MESSAGE_BYTES);
         Ok(Session { client, kv, watch, endpoint })
+    }
+
+    /// TLS 1.3 refuses a certificate after its handshake, and the alert that says so often gets lost in the closing.
+    fn explained(&self, failure: Failure) -> Failure {
+        let cause = std::error::Error::source(&failure.error).map(ToString::to_string).unwrap_or_default();
+        if !self.credentials.uses_tls() || !cause.contains("connection closed") {
+            return failure;
+        }
+        let message = "it closed the TLS connection unanswered; it may want another client certificate (cert and key)";
+        Failure::new(Error::unavailable(message).during("connect").with_source(cause), failure.blame)
     }
 }
 

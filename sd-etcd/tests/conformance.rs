@@ -1,5 +1,7 @@
 //! The suite that every backend passes, run against a real etcd per test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 use std::sync::Arc;
 
 use sd_core::Backend;

@@ -1,5 +1,7 @@
 //! Keys and values as Go programs write them, byte for byte, and what our own look like to those.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 use sd_core::{Admin, Catalog, Codec, Connection, ErrorKind, Instancer, Registrar, Registration, RegistrationState};
 use sd_etcd::EtcdConfig;
 use sd_testkit::etcd::EtcdServer;

@@ -1,5 +1,7 @@
 //! The lease that the registrations of a connection share: kept, lost, made anew, given back.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 use std::time::Duration;
 
 use sd_core::{Codec, Connection, ErrorKind, Registrar, Registration, RegistrationHandle, RegistrationState};

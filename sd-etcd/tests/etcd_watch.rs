@@ -1,5 +1,7 @@
 //! Watches: read in pages, resumed where they stood, mistrustful of silence and of servers that were restored.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 use std::time::Duration;
 
 use etcd_client::{Client, Txn, TxnOp};

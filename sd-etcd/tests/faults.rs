@@ -1,5 +1,7 @@
 //! What is broken comes back: the faults that every backend survives, against a real etcd per test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 use std::sync::Arc;
 
 use sd_core::Backend;
