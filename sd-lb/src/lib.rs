@@ -1,1 +1,37 @@
-//! Being written.
+//! Calling a service that has many instances: policies, the balanced service, retry with a budget.
+//!
+//! | what | for |
+//! |---|---|
+//! | [`Client`] | most programs: endpoints, policy and retry in one value |
+//! | [`BoxClient`] | the same, with nothing but request and response in its type |
+//! | [`Balanced`] | a `tower::Service` over an endpointer, without retry |
+//! | [`Retrying`] | a `tower::Service`, and a closure form for generated clients; made by [`Retry`] |
+//! | [`RoundRobin`], [`Random`] | whom to call |
+
+mod balanced;
+mod budget;
+mod call_error;
+mod counted;
+mod drive;
+mod form;
+mod modulus;
+mod policy;
+mod random;
+mod retry;
+mod retry_error;
+mod retrying;
+mod round_robin;
+mod service_call;
+mod untried;
+mod wait;
+
+pub use balanced::{Balanced, BalancedFuture};
+pub use budget::Budget;
+pub use call_error::{BoxedError, CallError};
+pub use counted::{Counted, CountedFuture};
+pub use policy::{Never, RetryErrors, RetryPolicy, Verdict};
+pub use random::Random;
+pub use retry::Retry;
+pub use retry_error::{Attempt, GaveUp, RetryError};
+pub use retrying::{RetryFuture, Retrying};
+pub use round_robin::RoundRobin;
