@@ -97,3 +97,26 @@ fn may_work_elsewhere(status: &Status) -> bool {
     // code. Reading books twice does no harm; where that is not so, an answer that was lost must not be asked for again.
     status.code() == Code::Unavailable || status.source().is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_connection_is_tried_elsewhere_and_an_answer_stands() {
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(may_work_elsewhere(&Status::from_error(Box::new(broken))));
+        assert!(may_work_elsewhere(&Status::unavailable("about to stop")));
+        for code in [Code::NotFound, Code::InvalidArgument, Code::Internal, Code::Unknown] {
+            assert!(!may_work_elsewhere(&Status::new(code, "")), "{code:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_kind_of_address_makes_a_channel() {
+        for address in ["127.0.0.1:50052", "[::1]:50052", "book.example:50052", "http://book.example/"] {
+            let instance = Instance::new(address.parse::<sd_core::Address>().unwrap());
+            assert!(BookEndpoint::new(Arc::new(instance)).is_ok(), "{address}");
+        }
+    }
+}

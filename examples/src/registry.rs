@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use sd_core::{Backend, Drivers, Error, MemoryDriver, RegistryUrl};
 
-/// Schemes that a cargo feature of this crate adds: scheme and feature.
-const BY_FEATURE: [(&str, &str); 1] = [("etcd", "etcd")];
+/// Schemes that a cargo feature of the same name adds, and whether it is on.
+const BY_FEATURE: [(&str, bool); 1] = [("etcd", cfg!(feature = "etcd"))];
 
 /// One value for the whole program, so that everybody in it who says `memory://` means the same registry.
 static DRIVERS: LazyLock<Drivers> = LazyLock::new(|| {
@@ -44,9 +44,8 @@ pub fn connect_shared(url: &str) -> Result<Arc<dyn Backend>, Error> {
 
 fn missing_feature(url: &str) -> Option<&'static str> {
     let url: RegistryUrl = url.parse().ok()?;
-    let (_, feature) = BY_FEATURE.into_iter().find(|(scheme, _)| *scheme == url.scheme())?;
-    let compiled_in = cfg!(feature = "etcd") && feature == "etcd";
-    (!compiled_in).then_some(feature)
+    let missing = BY_FEATURE.into_iter().find(|(scheme, on)| *scheme == url.scheme() && !on);
+    missing.map(|(feature, _)| feature)
 }
 
 #[cfg(test)]

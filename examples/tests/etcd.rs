@@ -6,10 +6,13 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::Program;
 use nix::sys::signal::Signal;
+use sd_core::{Address, Instance};
+use sd_examples::client::BookEndpoint;
 use sd_testkit::etcd::EtcdServer;
 use sd_testkit::waiting::eventually;
 
@@ -123,6 +126,21 @@ async fn what_runs_is_finished_before_a_server_goes() {
 }
 
 #[tokio::test]
+async fn what_runs_for_too_long_is_left() {
+    let Some(etcd) = EtcdServer::start("what_runs_for_too_long").await else { return };
+    let (mut one, address) = server(&etcd, "--drain 1 --work 600000").await;
+    let instance = Instance::new(address.parse::<Address>().unwrap());
+    let endpoint = BookEndpoint::new(Arc::new(instance)).unwrap();
+    let asked = tokio::spawn(async move { endpoint.info(1).await });
+
+    one.signal(Signal::SIGTERM);
+    let ended = one.ended().await;
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.output);
+    assert!(ended.output.contains("still running after 20s"), "{}", ended.output);
+    assert!(asked.await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn a_server_that_is_killed_costs_no_call_and_is_gone_after_its_ttl() {
     let Some(etcd) = EtcdServer::start("a_server_that_is_killed").await else { return };
     let ((mut one, first), (_two, second)) = (server(&etcd, "").await, server(&etcd, "").await);
@@ -135,6 +153,27 @@ async fn a_server_that_is_killed_costs_no_call_and_is_gone_after_its_ttl() {
     assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
     assert!(ended.output.contains("请求失败"), "an attempt fails, no call does: {}", ended.output);
     eventually("it is gone after its TTL", async || registered(&etcd).await == BTreeSet::from([second.clone()])).await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_under_way_when_its_server_is_killed_is_made_elsewhere() {
+    let Some(etcd) = EtcdServer::start("a_call_that_is_under_way").await else { return };
+    let ((mut one, first), (_two, second)) = (server(&etcd, "--work 700").await, server(&etcd, "").await);
+    let client = client(&etcd, "--calls 2");
+    client.until("the first of its two requests is answered", |lines| under_way(lines, &first)).await;
+    one.kill();
+    let ended = client.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    assert!(ended.output.contains("请求失败"), "{}", ended.output);
+    let called = called(&ended.output.lines().map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(called.iter().filter(|address| **address == second).count(), 2, "{called:?}");
+}
+
+/// Whether the newest call went to `address`, and has got the first of its two answers.
+fn under_way(lines: &[String], address: &str) -> bool {
+    let call = lines.iter().rposition(|line| line.starts_with("请求服务: "));
+    let call = call.map_or(&[][..], |start| &lines[start..]);
+    call.first().is_some_and(|line| line.ends_with(address)) && call.get(1).is_some_and(|line| line == "获取书籍详情")
 }
 
 #[tokio::test]

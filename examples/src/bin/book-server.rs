@@ -30,9 +30,9 @@ struct Args {
     /// What to register instead of the address listened on, as behind NAT or in a container: host:port, or a host
     #[arg(long, value_name = "ADDRESS", env = "SD_ADVERTISE")]
     advertise: Option<String>,
-    /// Seconds between telling clients that this server goes and going
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = program::seconds)]
-    drain: Duration,
+    /// Seconds between telling clients that this server goes and going [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = program::seconds)]
+    drain: Option<Duration>,
     /// Milliseconds that each answer takes, as if there were work to do
     #[arg(long, value_name = "MS", default_value_t = 0)]
     work: u64,
@@ -78,8 +78,9 @@ async fn run(args: Args) -> Outcome {
     }
 
     // First the clients stop sending, then the registration goes, then this server: no call meets a closed door.
-    println!("draining for {:?}", args.drain);
-    match timeout(args.drain + defaults::DEREGISTER_TIMEOUT, registration.drain(args.drain)).await {
+    let drain = args.drain.unwrap_or(defaults::DRAIN);
+    println!("draining for {drain:?}");
+    match timeout(drain + defaults::DEREGISTER_TIMEOUT, registration.drain(drain)).await {
         Ok(Ok(())) => println!("deregistered"),
         Ok(Err(error)) => eprintln!("not deregistered, gone after its TTL: {error}"),
         Err(_) => eprintln!("not deregistered, gone after its TTL: the registry does not answer"),

@@ -56,7 +56,10 @@ async fn run(args: Args) -> Outcome {
     let registry = registry::connect_shared(&with_ttl(&args.registry))?;
     let mut stop = shutdown::requested()?;
     let instance = Instance::new(args.address).with_id(args.id);
-    let registration = registry.register(Registration::new(args.service, instance)).await?;
+    let registration = tokio::select! {
+        registration = registry.register(Registration::new(args.service, instance)) => registration?,
+        () = &mut stop => return Ok(()),
+    };
     println!("registered {}/{}", registration.service(), registration.id());
 
     let after = args.after.unwrap_or_else(|| rand::rng().random_range(EARLIEST..=LATEST));
