@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sd_core::{CatalogPublisher, Error, ErrorKind, ServiceName};
+use sd_core::{CatalogPublisher, Error, ServiceName};
 
-use crate::error::{Blame, Failure, error};
+use crate::error::Failure;
 use crate::feed::{Event, Feed, Wanted};
 use crate::layout::Layout;
 use crate::list::list;
 use crate::registry::EtcdRegistry;
+use crate::view::Expected;
 
 const OPERATION: &str = "watch services";
 
@@ -39,10 +40,8 @@ impl EtcdRegistry {
         let (silence, answer) = self.watch_check;
         let wanted = Wanted { range: &range, from: listing.revision + 1, silence, answer, operation: OPERATION };
         let mut feed = Feed::open(&self.pool, &wanted).await?;
-        if feed.cluster != listing.cluster || feed.revision < listing.revision {
-            let changed = error(ErrorKind::Unavailable, OPERATION, "the cluster changed while it was read");
-            return Err(Failure::new(changed, Blame::Nobody));
-        }
+        let expected = Expected { keys: listing.entries.len(), newest: None };
+        self.unchanged(&range, &feed, (listing.cluster, listing.revision), &expected, OPERATION).await?;
         let mut counts = Counts::default();
         for entry in &listing.entries {
             counts.add(self.layout.service(entry.key()));

@@ -173,8 +173,10 @@ impl Heartbeat {
 async fn keep_alive(session: Arc<Session>, id: i64) -> Result<(), etcd_client::Error> {
     // The first answer is awaited inside, and one that says "no such lease" is an error.
     let (keeper, mut stream) = session.lease().keep_alive(id).await?;
-    // Ends the stream as etcd expects it, instead of breaking it off, which etcd counts as a failure.
+    // Ends the stream as etcd expects it, instead of breaking it off, which etcd counts as a failure. The lease is
+    // renewed already, whatever comes of that.
     drop(keeper);
-    while stream.message().await?.is_some() {}
+    let ended = async { while let Ok(Some(_)) = stream.message().await {} };
+    let _ = tokio::time::timeout(Duration::from_millis(200), ended).await;
     Ok(())
 }

@@ -28,6 +28,7 @@ mod admin;
 mod audit;
 mod catalog;
 mod config;
+mod config_check;
 mod config_url;
 mod credentials;
 mod dial;

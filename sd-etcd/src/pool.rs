@@ -65,7 +65,7 @@ impl Pool {
         let connected = self.session.get(|| self.connect());
         match tokio::time::timeout_at(deadline, connected).await {
             Ok(Ok(session)) => Ok(session),
-            Ok(Err(error)) => Err(Failure::new(error, Blame::Nobody)),
+            Ok(Err(error)) => Err(Failure::new(error.during(operation), Blame::Nobody)),
             Err(_) => Err(Failure::new(
                 Error::unavailable("no endpoint could be connected to in time").during(operation),
                 Blame::Nobody,

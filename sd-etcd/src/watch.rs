@@ -8,7 +8,7 @@ use sd_core::{Cursor, Error, ErrorKind, Publisher, ServiceName, defaults, spread
 use tokio::time::Instant;
 
 use crate::audit::{is_complete, is_same_history};
-use crate::error::{Failure, error};
+use crate::error::{Blame, Failure, error};
 use crate::feed::{Feed, News, Wanted};
 use crate::layout::Range;
 use crate::list::list;
@@ -89,7 +89,7 @@ impl EtcdRegistry {
                         Ok(false) => {
                             known.trusted = false;
                             let lost = error(ErrorKind::Protocol, OPERATION, "the registry holds other entries than were seen");
-                            return Err(Failure::new(lost, crate::error::Blame::Nobody));
+                            return Err(Failure::new(lost, Blame::Nobody));
                         }
                         Ok(true) => {}
                         // It says nothing about the watch, which has its own checks.
@@ -113,14 +113,9 @@ impl EtcdRegistry {
             feed => Some(feed?),
         };
         let resumed = match feed {
-            Some(feed) if feed.cluster == cluster && feed.revision >= revision => {
-                let same = is_same_history(&self.pool, range, revision, &known.view.expected(), OPERATION).await;
-                match same {
-                    Ok(true) => Some(feed),
-                    Ok(false) => None,
-                    Err(failure) if failure.error.kind() == ErrorKind::Protocol => None,
-                    Err(failure) => return Err(failure),
-                }
+            Some(feed) if feed.cluster == cluster => {
+                let same = is_same_history(&self.pool, range, revision, &known.view.expected(), OPERATION).await?;
+                same.then_some(feed)
             }
             _ => None,
         };
@@ -139,21 +134,38 @@ impl EtcdRegistry {
         let publisher = reading.publisher;
         let listing = list(&self.pool, range, false, OPERATION, None).await?;
         let feed = Feed::open(&self.pool, &self.wanted(range, listing.revision + 1)).await?;
-        if feed.cluster != listing.cluster || feed.revision < listing.revision {
-            let changed = error(ErrorKind::Unavailable, OPERATION, "the cluster changed while it was read");
-            return Err(Failure::new(changed, crate::error::Blame::Nobody));
-        }
         let mut view = View::default();
         for entry in listing.entries {
             let revision = entry.mod_revision();
             let (key, value) = entry.into_key_value();
             view.load(reading, key, &value, revision);
         }
+        self.unchanged(range, &feed, (listing.cluster, listing.revision), &view.expected(), OPERATION).await?;
         publisher.retain_skipped(|key| view.has(key));
         publisher.replace(view.instances());
         let known = Known { publisher, view, revision: listing.revision, cluster: listing.cluster, trusted: true };
         publisher.set_cursor(Some(known.cursor()));
         Ok((known, feed))
+    }
+
+    /// Whether a watch and what was read before it are of one history: in between the server may have been restored, and
+    /// then a watch from a revision to come would be silent.
+    pub(crate) async fn unchanged(
+        &self,
+        range: &Range,
+        feed: &Feed,
+        (cluster, revision): (u64, i64),
+        expected: &Expected,
+        operation: &'static str,
+    ) -> Result<(), Failure> {
+        // A member may lag behind the one that was read from, so that a smaller revision alone tells nothing.
+        let same = feed.cluster == cluster
+            && (feed.revision >= revision || is_same_history(&self.pool, range, revision, expected, operation).await?);
+        if same {
+            return Ok(());
+        }
+        let changed = error(ErrorKind::Unavailable, operation, "the cluster changed while it was read");
+        Err(Failure::new(changed, Blame::Nobody))
     }
 
     fn wanted<'a>(&self, range: &'a Range, from: i64) -> Wanted<'a> {

@@ -5,7 +5,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sd_core::{ErrorKind, Instancer, Probe, Registrar, Registration, RegistrationState, Secret};
+use etcd_client::{Client, Permission, PermissionType};
+use sd_core::{Catalog, ErrorKind, Instancer, Probe, Registrar, Registration, RegistrationState, Secret};
 use sd_etcd::EtcdConfig;
 use sd_testkit::etcd::{EtcdOptions, EtcdServer};
 use sd_testkit::proxy::TcpProxy;
@@ -146,4 +147,37 @@ async fn a_password_that_changes_in_its_file_is_taken_up() {
     let other = registry.register(book("b")).await.unwrap();
     until("both", &mut subscription, |s| s.freshness().is_live() && s.len() == 2).await;
     assert!(other.state().is_registered());
+}
+
+#[tokio::test]
+async fn a_user_with_rights_below_the_prefix_alone_can_do_everything_there() {
+    let Some(server) = EtcdServer::start("a_user_with_rights").await else { return };
+    let mut admin = Client::connect([server.endpoint()], None).await.unwrap();
+    admin.role_add("app").await.unwrap();
+    let permission = Permission::new(PermissionType::Readwrite, "/services/").with_prefix();
+    admin.role_grant_permission("app", permission).await.unwrap();
+    admin.user_add("app", "secret", None).await.unwrap();
+    admin.user_grant_role("app", "app").await.unwrap();
+    server.gateway().enable_auth("root").await;
+    let connect = |prefix: &str| {
+        let config = EtcdConfig::new([server.endpoint()]).user("app", Secret::new("secret"));
+        config.prefix(prefix).ttl(Duration::from_secs(3)).connect().unwrap()
+    };
+    let (registry, other) = (connect("/services"), connect("/services"));
+    let mut older = registry.register(book("a")).await.unwrap();
+    let mut subscription = registry.subscribe(&"book".parse().unwrap());
+    until_ids("it", &mut subscription, &["a"]).await;
+    assert_eq!(registry.services().await.unwrap().len(), 1);
+    registry.probe().await.unwrap();
+    let newer = other.register(book("a")).await.unwrap();
+    until_state("superseded", &mut older, RegistrationState::is_superseded).await;
+    newer.deregister().await.unwrap();
+    until_ids("nobody", &mut subscription, &[]).await;
+
+    let elsewhere = connect("/elsewhere");
+    let error = elsewhere.register(book("a")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized);
+    let mut refused = elsewhere.subscribe(&"book".parse().unwrap());
+    let refused = until("refused", &mut refused, |s| s.freshness().error().is_some()).await;
+    assert_eq!(refused.freshness().error().unwrap().kind(), ErrorKind::Unauthorized);
 }

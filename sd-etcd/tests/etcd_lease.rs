@@ -209,3 +209,23 @@ async fn an_entry_whose_value_is_too_large_is_refused_for_good() {
     let error = registry.register(Registration::new("book", big)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
 }
+
+#[tokio::test]
+async fn more_keys_than_a_lease_carries_are_spread_over_leases_that_are_all_kept() {
+    let Some(server) = EtcdServer::start("more_keys_than_a_lease").await else { return };
+    let registry = connect(&server);
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..4_100 {
+        let registry = registry.clone();
+        tasks.spawn(async move { register(&registry, &format!("i{n}")).await });
+    }
+    let handles = tasks.join_all().await;
+    assert_eq!(leases(&server).await.len(), 2);
+    tokio::time::sleep(TTL * 2).await;
+    assert_eq!(server.gateway().list("/services/book/").await.len(), 4_100);
+    assert_eq!(registry.counters().registrations_lost, 0);
+    drop(handles);
+    drop(registry);
+    eventually("all are gone", async || server.gateway().list("/services/book/").await.is_empty()).await;
+    eventually("the leases too", async || server.gateway().leases().await.is_empty()).await;
+}
