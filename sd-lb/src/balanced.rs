@@ -123,7 +123,9 @@ impl<S, C> Balanced<S, C> {
         C: Completion<S::Response>,
     {
         let stage = match self.pick(pick) {
-            Ok(picked) => Stage::Calling { call: ServiceCall::new(picked, request, self.inner.completion.clone()) },
+            Ok(picked) => {
+                Stage::Calling { call: ServiceCall::new(picked, request, self.inner.completion.clone(), None) }
+            }
             Err(nobody) if self.waits_after(&nobody) => Stage::Waiting {
                 wait: Box::new(Wait {
                     decided: Decided::new(Arc::clone(&self.inner.cell)),
@@ -249,7 +251,7 @@ where
                     match (wait.balanced.pick(pick), wait.request.take()) {
                         (Ok(picked), Some(request)) => {
                             let completion = wait.balanced.inner.completion.clone();
-                            Stage::Calling { call: ServiceCall::new(picked, request, completion) }
+                            Stage::Calling { call: ServiceCall::new(picked, request, completion, None) }
                         }
                         // Decided for a moment only, as when the last one left while it was being connected to.
                         (Err(nobody), request) if nobody.undecided && !timed_out => {

@@ -114,7 +114,8 @@ where
                             if progress.made < retrying.limits().attempts {
                                 *this.request = retrying.policy().clone_request(&request);
                             }
-                            let attempt = this.form.attempt(picked, request);
+                            let keep_instance = retrying.policy().judges_responses();
+                            let attempt = this.form.attempt(picked, request, keep_instance);
                             this.stage.set(Stage::Calling { attempt });
                             continue;
                         }
@@ -133,7 +134,8 @@ where
                 }
                 StageProjection::Calling { mut attempt } => match attempt.as_mut().poll(cx) {
                     Poll::Ready(Ok(answer)) => {
-                        if retrying.policy().judge(Ok(&answer)) == Verdict::Stands
+                        if !retrying.policy().judges_responses()
+                            || retrying.policy().judge(Ok(&answer)) == Verdict::Stands
                             || progress.obstacle(retrying, this.request.is_some()).is_some()
                         {
                             return Poll::Ready(Ok(answer));
@@ -150,8 +152,8 @@ where
                     Poll::Pending => {
                         let per_attempt = retrying.limits().per_attempt;
                         let rang = ready!(progress.poll_timer(this.timer.as_mut(), retrying, per_attempt, cx));
-                        attempt.as_mut().give_up();
-                        let Some(instance) = attempt.instance() else { return Poll::Pending };
+                        let Some(instance) = attempt.as_mut().instance() else { return Poll::Pending };
+                        attempt.give_up();
                         let error = CallError::TimedOut { instance, after: progress.took(Instant::now()) };
                         if let Rang::Call = rang {
                             progress.note(error);

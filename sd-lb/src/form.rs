@@ -18,7 +18,8 @@ pub(crate) trait Form<S, Req> {
     /// The attempt, under way.
     type Attempt: Underway;
 
-    fn attempt(&mut self, picked: Picked<S>, request: Req) -> Self::Attempt;
+    /// Begins it. `keep_instance` says that the instance must be known after a response, too.
+    fn attempt(&mut self, picked: Picked<S>, request: Req, keep_instance: bool) -> Self::Attempt;
 }
 
 /// An attempt that is under way.
@@ -26,7 +27,7 @@ pub(crate) trait Underway: Future<Output = Result<Self::Answer, Self::Error>> {
     type Answer;
     type Error;
 
-    /// Who is being called; known until there is a response.
+    /// Who is being called; known until there is a response, or longer if it was asked for.
     fn instance(self: Pin<&mut Self>) -> Option<Arc<Instance>>;
 
     /// Notes that it took too long.
@@ -45,8 +46,9 @@ where
     type Attempt = ServiceCall<S, Req, C>;
 
     #[inline]
-    fn attempt(&mut self, picked: Picked<S>, request: Req) -> Self::Attempt {
-        ServiceCall::new(picked, request, self.0.clone())
+    fn attempt(&mut self, picked: Picked<S>, request: Req, keep_instance: bool) -> Self::Attempt {
+        let kept = keep_instance.then(|| Arc::clone(picked.ticket.member().instance()));
+        ServiceCall::new(picked, request, self.0.clone(), kept)
     }
 }
 
@@ -65,7 +67,7 @@ where
     type Attempt = Run<Fut>;
 
     #[inline]
-    fn attempt(&mut self, picked: Picked<S>, request: Req) -> Run<Fut> {
+    fn attempt(&mut self, picked: Picked<S>, request: Req, _keep_instance: bool) -> Run<Fut> {
         let instance = Arc::clone(picked.ticket.member().instance());
         Run { instance, future: (self.run)(Counted::new(picked, self.completion.clone()), request) }
     }

@@ -26,6 +26,11 @@ pub trait RetryPolicy<Req, Rsp, E>: Send + Sync {
     /// this says.
     fn judge(&self, result: Result<&Rsp, &CallError<E>>) -> Verdict;
 
+    /// Whether responses are judged at all. Default: true; `false` spares each call a reference count.
+    fn judges_responses(&self) -> bool {
+        true
+    }
+
     /// What the request should stick to, for balancers by hash. Default: nothing.
     fn hash(&self, request: &Req) -> Option<u64> {
         let _ = request;
@@ -53,6 +58,11 @@ impl<Req: Clone, Rsp, E> RetryPolicy<Req, Rsp, E> for RetryErrors {
             Err(_) => Verdict::TryAgain,
         }
     }
+
+    #[inline]
+    fn judges_responses(&self) -> bool {
+        false
+    }
 }
 
 /// Nothing is tried again. The request need not be `Clone`.
@@ -68,5 +78,10 @@ impl<Req, Rsp, E> RetryPolicy<Req, Rsp, E> for Never {
     #[inline]
     fn judge(&self, _result: Result<&Rsp, &CallError<E>>) -> Verdict {
         Verdict::Stands
+    }
+
+    #[inline]
+    fn judges_responses(&self) -> bool {
+        false
     }
 }

@@ -24,16 +24,16 @@ pin_project! {
         #[pin]
         response: Option<S::Future>,
         ticket: Option<Ticket>,
-        // Who was called; known again once the ticket is given away.
-        failed: Option<Arc<Instance>>,
+        // Who was called, where that must be known after the ticket is given away.
+        kept: Option<Arc<Instance>>,
     }
 }
 
 impl<S: Service<Req>, Req, C> ServiceCall<S, Req, C> {
     #[inline]
-    pub(crate) fn new(picked: Picked<S>, request: Req, completion: C) -> Self {
+    pub(crate) fn new(picked: Picked<S>, request: Req, completion: C, kept: Option<Arc<Instance>>) -> Self {
         let Picked { service, ticket } = picked;
-        Self { service, completion, request: Some(request), response: None, ticket: Some(ticket), failed: None }
+        Self { service, completion, request: Some(request), response: None, ticket: Some(ticket), kept }
     }
 }
 
@@ -49,7 +49,7 @@ where
         let mut this = self.project();
         if this.request.is_some() {
             if let Err(error) = ready!(this.service.poll_ready(cx)) {
-                note_failure(this.ticket, this.failed);
+                note_failure(this.ticket, this.kept);
                 return Poll::Ready(Err(error));
             }
             if let Some(request) = this.request.take() {
@@ -61,7 +61,7 @@ where
             (Ok(response), Some(ticket)) => Poll::Ready(Ok(this.completion.track(response, ticket))),
             (Err(error), ticket) => {
                 *this.ticket = ticket;
-                note_failure(this.ticket, this.failed);
+                note_failure(this.ticket, this.kept);
                 Poll::Ready(Err(error))
             }
             // Polled after it was ready, and the service's future allowed that.
@@ -80,7 +80,7 @@ where
 
     fn instance(self: Pin<&mut Self>) -> Option<Arc<Instance>> {
         let this = self.project();
-        this.ticket.as_ref().map(|ticket| Arc::clone(ticket.member().instance())).or_else(|| this.failed.take())
+        this.ticket.as_ref().map(|ticket| Arc::clone(ticket.member().instance())).or_else(|| this.kept.take())
     }
 
     fn give_up(self: Pin<&mut Self>) {
@@ -91,9 +91,9 @@ where
 }
 
 #[cold]
-fn note_failure(ticket: &mut Option<Ticket>, failed: &mut Option<Arc<Instance>>) {
+fn note_failure(ticket: &mut Option<Ticket>, kept: &mut Option<Arc<Instance>>) {
     if let Some(ticket) = ticket.take() {
-        *failed = Some(Arc::clone(ticket.member().instance()));
+        *kept = Some(Arc::clone(ticket.member().instance()));
         ticket.complete(Outcome::Failure);
     }
 }

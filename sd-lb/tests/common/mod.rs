@@ -16,25 +16,25 @@ use sd_core::{
 };
 use tower_service::Service;
 
-pub fn instance(port: u16) -> Instance {
+pub(crate) fn instance(port: u16) -> Instance {
     Instance::new(SocketAddr::from(([127, 0, 0, 1], port)))
 }
 
-pub fn put(instance: Instance) -> Change {
+pub(crate) fn put(instance: Instance) -> Change {
     Change::Put(Arc::new(instance))
 }
 
-pub fn remove(port: u16) -> Change {
+pub(crate) fn remove(port: u16) -> Change {
     Change::Remove(instance(port).id().into())
 }
 
-pub fn publisher() -> Publisher {
+pub(crate) fn publisher() -> Publisher {
     Publisher::new(StalenessPolicy::default(), defaults::TTL)
 }
 
 /// What an instance does when it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub(crate) enum Act {
     Answer,
     Fail,
     Hang,
@@ -45,26 +45,26 @@ pub enum Act {
 
 #[derive(Debug, thiserror::Error)]
 #[error("refused")]
-pub struct Refused;
+pub(crate) struct Refused;
 
 /// A service that answers with its port, or does what it was told to.
 #[derive(Debug, Clone)]
-pub struct Scripted {
-    pub port: u16,
+pub(crate) struct Scripted {
+    pub(crate) port: u16,
     act: Arc<Mutex<Act>>,
     calls: Arc<AtomicUsize>,
 }
 
 impl Scripted {
-    pub fn new(port: u16, act: Act) -> Self {
+    pub(crate) fn new(port: u16, act: Act) -> Self {
         Self { port, act: Arc::new(Mutex::new(act)), calls: Arc::default() }
     }
 
-    pub fn set(&self, act: Act) {
+    pub(crate) fn set(&self, act: Act) {
         *self.act.lock().unwrap() = act;
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 }
@@ -101,7 +101,7 @@ impl<Req> Service<Req> for Scripted {
 
 /// A service that does nothing, and nothing else.
 #[derive(Debug, Clone, Copy)]
-pub struct Noop(pub u16);
+pub(crate) struct Noop(pub u16);
 
 impl<Req> Service<Req> for Noop {
     type Response = u16;
@@ -117,22 +117,22 @@ impl<Req> Service<Req> for Noop {
     }
 }
 
-pub fn scripted(acts: impl IntoIterator<Item = Act>) -> Vec<Scripted> {
+pub(crate) fn scripted(acts: impl IntoIterator<Item = Act>) -> Vec<Scripted> {
     (1..).zip(acts).map(|(port, act)| Scripted::new(port, act)).collect()
 }
 
-pub fn fixed(services: &[Scripted], balancer: impl Balancer) -> Arc<dyn Endpointer<Scripted>> {
+pub(crate) fn fixed(services: &[Scripted], balancer: impl Balancer) -> Arc<dyn Endpointer<Scripted>> {
     let services: Vec<_> = services.iter().map(|service| (instance(service.port), service.clone())).collect();
     Arc::new(FixedEndpointer::new(services, &balancer))
 }
 
-pub fn noops(count: u16, balancer: impl Balancer) -> Arc<dyn Endpointer<Noop>> {
+pub(crate) fn noops(count: u16, balancer: impl Balancer) -> Arc<dyn Endpointer<Noop>> {
     let services: Vec<_> = (1..=count).map(|port| (instance(port), Noop(port))).collect();
     Arc::new(FixedEndpointer::new(services, &balancer))
 }
 
 /// An endpointer that follows `publisher`, whose services answer with their port.
-pub fn following(publisher: &Publisher, balancer: impl Balancer) -> Arc<DefaultEndpointer<Scripted>> {
+pub(crate) fn following(publisher: &Publisher, balancer: impl Balancer) -> Arc<DefaultEndpointer<Scripted>> {
     let factory = factory_fn(|instance: Arc<Instance>| {
         let port = instance.id().rsplit(':').next().unwrap_or_default().parse().unwrap_or_default();
         Ok::<_, Error>(Scripted::new(port, Act::Answer))
@@ -141,7 +141,10 @@ pub fn following(publisher: &Publisher, balancer: impl Balancer) -> Arc<DefaultE
 }
 
 /// Waits until the endpointer's set is as wanted.
-pub async fn until<S: Send + Sync>(endpointer: &dyn Endpointer<S>, wanted: impl Fn(&sd_core::Endpoints<S>) -> bool) {
+pub(crate) async fn until<S: Send + Sync>(
+    endpointer: &dyn Endpointer<S>,
+    wanted: impl Fn(&sd_core::Endpoints<S>) -> bool,
+) {
     let cell = endpointer.cell();
     loop {
         let seen = {
