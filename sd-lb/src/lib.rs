@@ -7,11 +7,18 @@
 //! | [`Balanced`] | a `tower::Service` over an endpointer, without retry |
 //! | [`Retrying`] | a `tower::Service`, and a closure form for generated clients; made by [`Retry`] |
 //! | [`RoundRobin`], [`Random`] | whom to call |
+//! | [`Changes`], `Discovered` (feature `discover`) | following a service as a stream, or with tower's own balancer |
 
 mod balanced;
+mod box_client;
 mod budget;
 mod call_error;
+mod changes;
+mod client;
+mod client_builder;
 mod counted;
+#[cfg(feature = "discover")]
+mod discover;
 mod drive;
 mod form;
 mod modulus;
@@ -26,9 +33,15 @@ mod untried;
 mod wait;
 
 pub use balanced::{Balanced, BalancedFuture};
+pub use box_client::{BoxCall, BoxClient};
 pub use budget::Budget;
 pub use call_error::{BoxedError, CallError};
+pub use changes::{Changed, Changes};
+pub use client::Client;
+pub use client_builder::ClientBuilder;
 pub use counted::{Counted, CountedFuture};
+#[cfg(feature = "discover")]
+pub use discover::Discovered;
 pub use policy::{Never, RetryErrors, RetryPolicy, Verdict};
 pub use random::Random;
 pub use retry::Retry;

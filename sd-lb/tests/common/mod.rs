@@ -1,5 +1,6 @@
 //! What the tests share: services that do as they are told, and sets of them.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, reason = "tests; clippy sees tests only inside test functions")]
 
 use std::convert::Infallible;
 use std::future::Future;
