@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sd_core::{DefaultEndpointer, Instance, Subscription, defaults, factory_fn};
-use sd_lb::{Balanced, CallError, Retry, RetryPolicy, Retrying, RoundRobin, Verdict};
+use sd_core::{Instance, Subscription, defaults, factory_fn};
+use sd_lb::{CallError, Client, Retry, RetryPolicy, RoundRobin, Verdict};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
@@ -62,15 +62,17 @@ impl BookEndpoint {
 }
 
 /// A client of the book service.
-pub type BookClient = Retrying<BookEndpoint, RetryElsewhere>;
+pub type BookClient = Client<BookEndpoint, RetryElsewhere>;
 
 /// Calls the instances in turn; what fails is tried again, three times in 3 s.
 ///
 /// # Errors
 /// Outside a tokio runtime.
 pub fn connect(instances: Subscription) -> Result<BookClient, sd_core::Error> {
-    let endpointer = DefaultEndpointer::builder(instances, factory_fn(BookEndpoint::new), RoundRobin::new()).spawn()?;
-    Retry::attempts(ATTEMPTS).within(WITHIN).policy(RetryElsewhere).wrap(Balanced::new(Arc::new(endpointer)))
+    Client::builder(instances)
+        .balancer(RoundRobin::new())
+        .retry(Retry::attempts(ATTEMPTS).within(WITHIN).policy(RetryElsewhere))
+        .connect_with(factory_fn(BookEndpoint::new))
 }
 
 /// What may be tried again: calls whose instance was not reached, was lost, or said that it is unavailable. Any other
