@@ -23,7 +23,7 @@ const VARIABLE: &str = "SD_TESTKIT_CHILD";
 macro_rules! child_process {
     ($connect:expr) => {
         #[test]
-        fn child_process() {
+        fn sd_testkit_child_process() {
             $crate::child::run_if_asked($connect);
         }
     };
@@ -43,7 +43,8 @@ impl ChildRegistrant {
     /// When it does not say so in time.
     pub fn start(url: &str, service: &str, id: &str, port: u16) -> Self {
         let mut command = Command::new(std::env::current_exe().expect("a test knows its binary"));
-        command.args(["--exact", "child_process", "--nocapture", "--test-threads=1"]);
+        // It may stand in a module, so its whole name is not known.
+        command.args(["sd_testkit_child_process", "--nocapture", "--test-threads=1"]);
         command.env(VARIABLE, format!("{url}\n{service}\n{id}\n{port}"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Process::start(&mut command);

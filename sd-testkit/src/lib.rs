@@ -45,6 +45,5 @@ pub mod waiting;
 
 pub use environment::{Capabilities, ConnectOptions, Environment, Fault};
 pub use memory::MemoryEnvironment;
-#[doc(hidden)]
-pub use mount::{__leaving_nothing, __run};
+pub use mount::{leaving_nothing, run};
 pub use waiting::PATIENCE;

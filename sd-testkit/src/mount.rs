@@ -14,14 +14,14 @@ macro_rules! conformance_tests {
         $crate::__mount!($environment, conformance::subscribing:
             subscribe_answers_at_once, subscribe_works_outside_a_runtime,
             a_service_that_nobody_serves_becomes_live_and_empty, instances_are_unique_and_in_the_order_of_their_ids,
-            a_slow_reader_sees_the_newest_state_and_none_in_between, a_reader_that_never_reads_blocks_nobody,
+            a_slow_reader_sees_the_newest_state_and_none_in_between, go_kit_626_unread_subscriber_blocks_nobody,
             deltas_lead_from_each_snapshot_to_the_next, an_instance_that_did_not_change_keeps_its_arc,
             nothing_is_published_when_nothing_changes, services_with_a_common_beginning_are_told_apart,
-            hundreds_of_instances_arrive, an_unreadable_entry_is_left_out_and_counted);
+            hundreds_of_instances_arrive, kratos_one_bad_value_does_not_fail_the_list);
         $crate::__mount!($environment, conformance::sharing:
             one_watch_serves_all_subscribers, a_watch_ends_after_its_linger_and_leaves_no_task,
             a_subscriber_within_the_linger_finds_the_watch_alive, a_subscription_keeps_its_connection,
-            dropping_everything_leaves_no_task, many_services_are_watched_by_one_connection);
+            go_kit_stop_leaks_no_task, many_services_are_watched_by_one_connection);
         $crate::__mount!($environment, conformance::registering:
             register_resolves_when_the_registry_has_accepted, everything_an_instance_says_survives,
             ids_are_kept_to_the_letter, many_register_at_once,
@@ -31,7 +31,7 @@ macro_rules! conformance_tests {
             a_handle_keeps_its_registration, the_end_of_one_handle_never_ends_another, deregister_is_seen,
             dropping_the_handle_takes_it_back, dropping_the_handle_outside_a_runtime_takes_it_back,
             dropping_the_handle_after_its_runtime_does_not_panic, a_handle_keeps_its_connection,
-            an_entry_lost_behind_our_back_is_made_anew);
+            go_kit_1043_reregisters_after_lease_expiry);
         $crate::__mount!($environment, conformance::updating:
             an_update_changes_the_instance_in_place, updates_come_in_their_order,
             an_update_to_another_id_or_a_bad_weight_is_refused, an_update_of_the_address_is_seen);
@@ -55,7 +55,7 @@ macro_rules! conformance_tests {
             an_owner_that_lives_registers_anew, an_unknown_id_is_not_found, a_probe_tells_latency_and_version,
             administration_and_probe_fail_in_time_during_an_outage);
         $crate::__mount!($environment, conformance::outages:
-            unknown_empty_and_failed_are_three_states, the_last_known_stay_through_an_outage,
+            unknown_empty_and_failed_are_three_states, spring_1215_outage_keeps_instances,
             who_subscribes_during_an_outage_sees_the_last_known, register_waits_for_the_registry,
             a_service_boots_while_its_registry_is_down, an_update_during_an_outage_is_made_after_it,
             deregistering_during_an_outage_says_that_it_did_not_work, stale_sets_can_be_dropped_after_a_time);
@@ -68,9 +68,9 @@ macro_rules! conformance_tests {
 macro_rules! fault_tests {
     ($environment:path) => {
         $crate::__mount!($environment, faults::restarts:
-            all_is_back_after_a_restart_with_data, all_is_back_after_a_restart_without_data,
-            a_wiped_registry_does_not_empty_a_fleet, what_left_during_the_outage_is_gone_after_it,
-            all_is_back_after_several_restarts);
+            all_is_back_after_a_restart_with_data, go_zero_4201_reregisters_after_registry_restart,
+            go_kit_empty_answer_does_not_wipe_everything, what_left_during_the_outage_is_gone_after_it,
+            kratos_3464_several_blips_lose_nothing);
         $crate::__mount!($environment, faults::silence:
             all_is_back_after_the_registry_stood_still_for_longer_than_the_ttl,
             a_held_connection_is_noticed_and_replaced, a_slow_connection_loses_nothing,
@@ -86,25 +86,29 @@ macro_rules! __mount {
         $(
             #[test]
             fn $name() {
-                $crate::__run(async {
+                $crate::run(async {
                     let Some(environment) = $environment(stringify!($name)).await else { return };
-                    $crate::__leaving_nothing(&environment, $crate::$area::$module::$name(&environment)).await;
+                    $crate::leaving_nothing(&environment, $crate::$area::$module::$name(&environment)).await;
                 });
             }
         )+
     };
 }
 
-/// Runs a test on a runtime like a program's.
-#[doc(hidden)]
-pub fn __run(test: impl Future<Output = ()>) {
+/// Runs a test on a runtime like a program's: several threads, real time.
+///
+/// # Panics
+/// When the test does.
+pub fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime can be made").block_on(test);
 }
 
 /// Runs a test, and waits until neither a task nor a connection of it is left.
-#[doc(hidden)]
-pub async fn __leaving_nothing(environment: &dyn Environment, test: impl Future<Output = ()>) {
+///
+/// # Panics
+/// When the test does, or when something is left after [`PATIENCE`](crate::PATIENCE).
+pub async fn leaving_nothing(environment: &dyn Environment, test: impl Future<Output = ()>) {
     let before = TaskCount::now();
     test.await;
     before.restored("after everything was dropped").await;

@@ -123,7 +123,7 @@ pub async fn a_handle_keeps_its_connection(env: &dyn Environment) {
 }
 
 /// "After a lost lease, an expired session … it registers anew", again and again; and its neighbours stay.
-pub async fn an_entry_lost_behind_our_back_is_made_anew(env: &dyn Environment) {
+pub async fn go_kit_1043_reregisters_after_lease_expiry(env: &dyn Environment) {
     let (registry, other) = (env.connect(&ConnectOptions::default()), env.connect(&ConnectOptions::default()));
     let service = random_service();
     let mut handle = soon("register", registry.register(registration(&service, "a", 1000))).await.unwrap();

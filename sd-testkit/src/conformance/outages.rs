@@ -40,7 +40,7 @@ pub async fn unknown_empty_and_failed_are_three_states(env: &dyn Environment) {
 }
 
 /// "While a registry is out of reach the last known instances stay, marked `Stale`."
-pub async fn the_last_known_stay_through_an_outage(env: &dyn Environment) {
+pub async fn spring_1215_outage_keeps_instances(env: &dyn Environment) {
     let registry = env.connect(&ConnectOptions::default());
     let service = random_service();
     let mut handle = soon("register", registry.register(registration(&service, "a", 1000))).await.unwrap();

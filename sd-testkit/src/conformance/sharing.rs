@@ -62,7 +62,7 @@ pub async fn a_subscription_keeps_its_connection(env: &dyn Environment) {
 }
 
 /// Registrations, watches and the connection: when the last is dropped, all tasks end.
-pub async fn dropping_everything_leaves_no_task(env: &dyn Environment) {
+pub async fn go_kit_stop_leaks_no_task(env: &dyn Environment) {
     let before = TaskCount::now();
     for _ in 0..5 {
         let registry = env.connect(&ConnectOptions::default());

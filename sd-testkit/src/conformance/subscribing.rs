@@ -89,7 +89,7 @@ pub async fn a_slow_reader_sees_the_newest_state_and_none_in_between(env: &dyn E
 }
 
 /// "Nobody can block a publisher by not reading."
-pub async fn a_reader_that_never_reads_blocks_nobody(env: &dyn Environment) {
+pub async fn go_kit_626_unread_subscriber_blocks_nobody(env: &dyn Environment) {
     let registry = env.connect(&ConnectOptions::default());
     let service = random_service();
     let unread: Vec<_> = (0..50).map(|_| registry.subscribe(&service)).collect();
@@ -207,7 +207,7 @@ pub async fn hundreds_of_instances_arrive(env: &dyn Environment) {
 }
 
 /// "A value that can't be decoded is skipped and counted; it never fails the list."
-pub async fn an_unreadable_entry_is_left_out_and_counted(env: &dyn Environment) {
+pub async fn kratos_one_bad_value_does_not_fail_the_list(env: &dyn Environment) {
     let registry = env.connect(&ConnectOptions::default());
     let service = random_service();
     if !env.inject(Fault::Plant { service: &service, id: "bad", value: "{\"v\":1," }).await {

@@ -23,7 +23,15 @@ impl Fleet {
     /// # Panics
     /// When that does not come about.
     pub async fn of(env: &dyn Environment, size: usize) -> Self {
-        let connections: Vec<_> = (0..4).map(|_| env.connect(&ConnectOptions::default())).collect();
+        Self::connected(env, size, &ConnectOptions::default()).await
+    }
+
+    /// As [`of`](Self::of), over connections that are made so.
+    ///
+    /// # Panics
+    /// When that does not come about.
+    pub async fn connected(env: &dyn Environment, size: usize, options: &ConnectOptions) -> Self {
+        let connections: Vec<_> = (0..4).map(|_| env.connect(options)).collect();
         let service = random_service();
         let watchers = connections.iter().map(|connection| connection.subscribe(&service)).collect();
         let mut fleet = Self { service, connections, handles: Vec::new(), watchers };

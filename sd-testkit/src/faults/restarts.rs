@@ -35,7 +35,7 @@ pub async fn all_is_back_after_a_restart_with_data(env: &dyn Environment) {
 }
 
 /// kill -9, and again with nothing: everyone registers anew.
-pub async fn all_is_back_after_a_restart_without_data(env: &dyn Environment) {
+pub async fn go_zero_4201_reregisters_after_registry_restart(env: &dyn Environment) {
     let mut fleet = Fleet::of(env, 12).await;
     if !goes_down(env).await {
         return;
@@ -46,7 +46,7 @@ pub async fn all_is_back_after_a_restart_without_data(env: &dyn Environment) {
 }
 
 /// "A wiped registry does not empty a fleet while everyone registers anew": no watcher ever sees less than all.
-pub async fn a_wiped_registry_does_not_empty_a_fleet(env: &dyn Environment) {
+pub async fn go_kit_empty_answer_does_not_wipe_everything(env: &dyn Environment) {
     let mut fleet = Fleet::of(env, 12).await;
     let mut beside = fleet.watchers()[0].clone();
     if !goes_down(env).await {
@@ -89,7 +89,7 @@ pub async fn what_left_during_the_outage_is_gone_after_it(env: &dyn Environment)
 }
 
 /// Down, up, down, up, wiped: and in between someone comes and goes.
-pub async fn all_is_back_after_several_restarts(env: &dyn Environment) {
+pub async fn kratos_3464_several_blips_lose_nothing(env: &dyn Environment) {
     let mut fleet = Fleet::of(env, 6).await;
     for round in 0..3_u16 {
         if !goes_down(env).await {

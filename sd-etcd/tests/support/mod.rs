@@ -1,0 +1,49 @@
+//! What the suites' test binaries share: an environment per test.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+#![allow(dead_code, reason = "not every test binary needs all of it")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sd_core::Backend;
+use sd_etcd::EtcdConfig;
+use sd_testkit::etcd::EtcdEnvironment;
+use sd_testkit::{Capabilities, ConnectOptions, Environment, leaving_nothing, run};
+
+pub(crate) fn connect(url: &str, options: &ConnectOptions) -> Arc<dyn Backend> {
+    let mut config = EtcdConfig::from_url(url.parse().unwrap()).unwrap();
+    if let Some(linger) = options.linger {
+        config = config.linger(linger);
+    }
+    if let Some(policy) = &options.staleness {
+        config = config.staleness(policy.clone());
+    }
+    Arc::new(config.connect().unwrap())
+}
+
+pub(crate) async fn environment(test: &str) -> Option<EtcdEnvironment> {
+    EtcdEnvironment::start(test, connect).await
+}
+
+/// Runs a test with an etcd of its own, and sees that nothing is left over.
+pub(crate) fn with_etcd(test: &str, body: impl AsyncFnOnce(&EtcdEnvironment)) {
+    run(async {
+        if let Some(env) = environment(test).await {
+            leaving_nothing(&env, body(&env)).await;
+        }
+    });
+}
+
+/// An environment that is a URL alone; the test itself breaks what is behind it.
+pub(crate) struct Url(pub(crate) String);
+
+impl Environment for Url {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::new(Some(Duration::from_secs(2)))
+    }
+
+    fn connect(&self, options: &ConnectOptions) -> Arc<dyn Backend> {
+        connect(&self.0, options)
+    }
+}
