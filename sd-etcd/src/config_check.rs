@@ -1,6 +1,6 @@
 //! Whether a configuration can work at all, before anything is sent.
 
-use sd_core::{Error, defaults};
+use sd_core::{Address, Error, defaults};
 
 use crate::config::EtcdConfig;
 use crate::layout::Layout;
@@ -13,6 +13,12 @@ impl EtcdConfig {
     pub(crate) fn checked(&self) -> Result<Layout, Error> {
         if self.endpoints.is_empty() {
             return Err(Error::config("no endpoint; give at least one host:port"));
+        }
+        for endpoint in &self.endpoints {
+            match endpoint.parse::<Address>() {
+                Ok(address) if address.as_url().is_none() => {}
+                _ => return Err(Error::config(format!("endpoint {endpoint:?}: write host:port, without a scheme"))),
+            }
         }
         if self.ttl.is_zero() || self.ttl > defaults::MAX_TTL || self.ttl.subsec_nanos() != 0 {
             return Err(Error::config(format!(
@@ -64,6 +70,8 @@ mod tests {
         let config = || EtcdConfig::new(["h:2379"]);
         for (config, why) in [
             (EtcdConfig::new(Vec::<String>::new()), "host:port"),
+            (EtcdConfig::new(["http://h:2379"]), "without a scheme"),
+            (EtcdConfig::new(["h"]), "host:port"),
             (config().ttl(Duration::ZERO), "1s to 86400s"),
             (config().ttl(Duration::from_millis(1500)), "whole seconds"),
             (config().ttl(Duration::from_secs(86_401)), "1s to 86400s"),
