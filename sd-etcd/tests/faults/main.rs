@@ -2,6 +2,8 @@
 //!
 //! Credentials, TLS, endpoints and leases have test binaries of their own beside this one.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
 mod herd;
 mod history;
 mod moves;
