@@ -24,7 +24,8 @@ const MOST_STRIPES: usize = 64;
 /// was that calls were made is therefore known between two retries only on average: they are taken as spread evenly
 /// over that time. Traffic that stopped is thus credited at its mean rate since the last retry, for at most one window;
 /// once there are retries each second, no call is misplaced by more than a second. Retries themselves are counted
-/// exactly: never more than allowed are given in any window, give or take a tenth of it.
+/// exactly: when one is given, those of the window before it, this one included, are no more than allowed; the window
+/// moves in tenths.
 ///
 /// The stripes are relaxed counters that are only summed, and order nothing: there is no interleaving to get wrong.
 #[derive(Clone)]
