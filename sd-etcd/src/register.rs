@@ -88,15 +88,16 @@ impl EtcdRegistry {
         for _ in 0..RACES {
             let found = read(&self.pool, deadline, "update", &key).await.map_err(|failure| failure.error)?;
             let found = found.ok_or_else(missing)?;
-            if found.lease() != lease.id {
-                return Err(superseded());
-            }
             let unknown = match json(found.value()) {
                 Some(entry) if entry.owner.as_ref() == Some(&record.owner) => entry.unknown,
-                // Another handle of this connection shares the lease.
-                Some(_) => return Err(superseded()),
-                None => UnknownFields::default(),
+                None if found.lease() == lease.id => UnknownFields::default(),
+                // Another's; it may hang on our lease all the same, for another handle of this connection shares that.
+                _ => return Err(superseded()),
             };
+            if found.lease() != lease.id {
+                // Ours, written back by somebody without our lease: nobody keeps it alive, so it must be put anew.
+                return Err(missing());
+            }
             let value = self.codec.encode(&record.instance, Some(&record.owner), &unknown)?;
             let options = PutOptions::new().with_lease(lease.id);
             let txn = Txn::new()

@@ -229,3 +229,22 @@ async fn more_keys_than_a_lease_carries_are_spread_over_leases_that_are_all_kept
     eventually("all are gone", async || server.gateway().list("/services/book/").await.is_empty()).await;
     eventually("the leases too", async || server.gateway().leases().await.is_empty()).await;
 }
+
+#[tokio::test]
+async fn an_update_writes_unknown_fields_back_and_keeps_the_lease() {
+    let Some(server) = EtcdServer::start("an_update_writes_unknown_fields").await else { return };
+    let registry = connect(&server);
+    let handle = register(&registry, "a").await;
+    let (key, value, lease) = server.gateway().list("/services/book/").await.remove(0);
+    // As a later version's command line does.
+    let later = value.replacen('{', r#"{"later":{"x":1},"#, 1);
+    server.gateway().put(&key, &later, Some(lease)).await;
+    handle.update(instance("a", 1).with_weight(3)).await.unwrap();
+    let (_, value, kept) = server.gateway().list("/services/book/").await.remove(0);
+    assert!(value.contains("later") && value.contains(r#""weight":3"#), "{value}");
+    assert_eq!(kept, lease);
+    // Without our lease it would outlive us: it is put under it again.
+    server.gateway().put(&key, &value, None).await;
+    eventually("it hangs on the lease again", async || leases(&server).await == [lease]).await;
+    assert!(handle.state().is_registered() || handle.state().is_retrying());
+}
