@@ -158,7 +158,7 @@ async fn a_request_need_not_be_sync() {
     for _ in 0..2 {
         let _ = tokio::spawn(balanced.clone().oneshot(Request(Cell::new(1)))).await.unwrap();
         tokio::spawn(retrying.clone().oneshot(Request(Cell::new(1)))).await.unwrap().unwrap();
-        let run = retrying.run(Request(Cell::new(1)), |service, request| service.oneshot(request));
+        let run = retrying.run(Request(Cell::new(1)), ServiceExt::oneshot);
         tokio::spawn(run).await.unwrap().unwrap();
     }
 }

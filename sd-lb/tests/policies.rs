@@ -1,4 +1,5 @@
 //! Round robin and random: evenness, before and after the set changes.
+#![allow(clippy::unwrap_used, reason = "tests; clippy sees tests only inside test functions")]
 
 mod common;
 
