@@ -1,8 +1,8 @@
 //! Changes of a service as a stream.
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -32,11 +32,21 @@ pub struct Changed {
 }
 
 impl Changes {
-    /// The changes that `subscription` has not yet returned.
+    /// Everything that is known, and then the changes; whatever `subscription` has already returned.
     #[must_use]
     pub fn new(subscription: Subscription) -> Self {
-        Self { next: Box::pin(next(subscription)), seen: Snapshot::pending(), ended: false }
+        Self { next: Box::pin(first(subscription)), seen: Snapshot::pending(), ended: false }
     }
+}
+
+/// What is known now, seen by this reader or not.
+async fn first(mut subscription: Subscription) -> (Option<Snapshot>, Subscription) {
+    let unseen = poll_fn(|cx| match pin!(subscription.changed()).poll(cx) {
+        Poll::Ready(snapshot) => Poll::Ready(snapshot),
+        Poll::Pending => Poll::Ready(None),
+    });
+    let unseen = unseen.await;
+    (Some(unseen.unwrap_or_else(|| subscription.snapshot())), subscription)
 }
 
 async fn next(mut subscription: Subscription) -> (Option<Snapshot>, Subscription) {

@@ -5,16 +5,16 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use sd_core::{InstanceKey, NoEndpoints, PickRequest};
-use tokio::time::{Instant, Sleep};
+use sd_core::{NoEndpoints, PickRequest};
+use tokio::time::Sleep;
 
 use crate::call_error::CallError;
 use crate::form::{Form, Underway};
 use crate::policy::{RetryPolicy, Verdict};
-use crate::retry_error::{Attempt, GaveUp, RetryError};
+use crate::progress::{Progress, Rang};
+use crate::retry_error::{GaveUp, RetryError};
 use crate::retrying::Retrying;
 use crate::wait::Decided;
 
@@ -44,34 +44,6 @@ pin_project! {
         Calling { #[pin] attempt: A },
         Pausing,
     }
-}
-
-/// What a call has behind it. Instants are known from when it first had to wait, or first failed.
-struct Progress<E> {
-    /// Attempts that were made, the present one included.
-    made: u32,
-    pauses: u32,
-    /// The end of the call's total time.
-    deadline: Option<Instant>,
-    /// Whether `deadline` is what it should be: without a limit it is `None` then, too.
-    has_deadline: bool,
-    /// When the present stage began, and when it ends by itself.
-    began: Option<Instant>,
-    ends: Option<Instant>,
-    /// What the timer is set to.
-    armed: Option<Instant>,
-    /// Who is being called.
-    called: Option<InstanceKey>,
-    tried: Vec<InstanceKey>,
-    failed: Vec<Attempt<E>>,
-}
-
-/// What rang.
-enum Rang {
-    /// The call's total time is over.
-    Call,
-    /// The present stage's time is over.
-    Stage,
 }
 
 impl<S, P, C, M, Req> Drive<S, P, C, M, Req>
@@ -142,7 +114,7 @@ where
                         }
                         let Some(instance) = attempt.instance() else { return Poll::Ready(Ok(answer)) };
                         progress.note(CallError::Unaccepted { instance });
-                        this.stage.set(progress.pause(retrying));
+                        this.stage.set(if progress.pause(retrying) { Stage::Pausing } else { Stage::Beginning });
                         continue;
                     }
                     Poll::Ready(Err(source)) => match attempt.instance() {
@@ -154,7 +126,7 @@ where
                         let rang = ready!(progress.poll_timer(this.timer.as_mut(), retrying, per_attempt, cx));
                         let Some(instance) = attempt.as_mut().instance() else { return Poll::Pending };
                         attempt.give_up();
-                        let error = CallError::TimedOut { instance, after: progress.took(Instant::now()) };
+                        let error = CallError::TimedOut { instance, after: progress.took() };
                         if let Rang::Call = rang {
                             progress.note(error);
                             this.stage.set(Stage::Beginning);
@@ -203,120 +175,7 @@ where
                 return Poll::Ready(Err(progress.give_up(retrying, reason)));
             }
             // Drops the attempt, and with it its place in the instance's count.
-            this.stage.set(progress.pause(retrying));
-        }
-    }
-}
-
-impl<E> Progress<E> {
-    /// Notes how the present attempt failed.
-    fn note(&mut self, error: CallError<E>) {
-        let took = self.began.map_or(Duration::ZERO, |began| Instant::now() - began);
-        self.failed.push(Attempt::new(error, took));
-        self.tried.extend(self.called.take());
-        self.leave_stage();
-    }
-
-    fn took(&self, now: Instant) -> Duration {
-        self.began.map_or(Duration::ZERO, |began| now - began)
-    }
-
-    fn leave_stage(&mut self) {
-        (self.began, self.ends) = (None, None);
-    }
-
-    /// What is in the way of another attempt; if nothing is, it has been taken from the budget.
-    fn obstacle<S, P, C>(&mut self, retrying: &Retrying<S, P, C>, can_send_again: bool) -> Option<GaveUp> {
-        if self.made >= retrying.limits().attempts {
-            return Some(GaveUp::Exhausted);
-        }
-        if !can_send_again {
-            return Some(GaveUp::NotRetryable);
-        }
-        let now = Instant::now();
-        self.set_deadline(retrying, now);
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            return Some(GaveUp::TimedOut);
-        }
-        (!retrying.budget().withdraw()).then_some(GaveUp::BudgetExhausted)
-    }
-
-    /// The stage before the next attempt: the second goes to another instance at once, if there is one.
-    fn pause<S, P, C, A>(&mut self, retrying: &Retrying<S, P, C>) -> Stage<A> {
-        if self.made == 1 && self.is_another_left(retrying) {
-            return Stage::Beginning;
-        }
-        self.pauses += 1;
-        let now = Instant::now();
-        let pause = retrying.limits().pause(self.pauses, retrying.randomness());
-        (self.began, self.ends) = (Some(now), now.checked_add(pause));
-        Stage::Pausing
-    }
-
-    fn is_another_left<S, P, C>(&self, retrying: &Retrying<S, P, C>) -> bool {
-        let present = retrying.balanced().cell().load();
-        let members = present.members();
-        members.len() > self.tried.len() || members.iter().any(|member| !self.tried.contains(&member.key()))
-    }
-
-    fn give_up<S, P, C>(&mut self, retrying: &Retrying<S, P, C>, reason: GaveUp) -> RetryError<E> {
-        RetryError { reason, attempts: std::mem::take(&mut self.failed), allowed: retrying.limits().attempts }
-    }
-
-    fn set_deadline<S, P, C>(&mut self, retrying: &Retrying<S, P, C>, now: Instant) {
-        if !self.has_deadline {
-            self.deadline = now.checked_add(retrying.limits().within);
-            self.has_deadline = true;
-        }
-    }
-
-    /// Called when the present stage has to wait: sets the timer to the call's or the stage's end, whichever is first.
-    fn poll_timer<S, P, C>(
-        &mut self,
-        mut timer: Pin<&mut Option<Sleep>>,
-        retrying: &Retrying<S, P, C>,
-        limit: Option<Duration>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Rang> {
-        if self.began.is_none() {
-            let now = Instant::now();
-            self.set_deadline(retrying, now);
-            (self.began, self.ends) = (Some(now), limit.and_then(|limit| now.checked_add(limit)));
-        }
-        let next = match (self.deadline, self.ends) {
-            (Some(deadline), Some(ends)) => deadline.min(ends),
-            (either, other) => match either.or(other) {
-                Some(next) => next,
-                None => return Poll::Pending,
-            },
-        };
-        match timer.as_mut().as_pin_mut() {
-            None => timer.set(Some(tokio::time::sleep_until(next))),
-            Some(sleep) if self.armed != Some(next) => sleep.reset(next),
-            Some(_) => {}
-        }
-        self.armed = Some(next);
-        if let Some(sleep) = timer.as_pin_mut() {
-            ready!(sleep.poll(cx));
-        }
-        self.armed = None;
-        Poll::Ready(if self.deadline.is_some_and(|deadline| deadline <= next) { Rang::Call } else { Rang::Stage })
-    }
-}
-
-impl<E> Default for Progress<E> {
-    fn default() -> Self {
-        Self {
-            made: 0,
-            pauses: 0,
-            deadline: None,
-            has_deadline: false,
-            began: None,
-            ends: None,
-            armed: None,
-            called: None,
-            tried: Vec::new(),
-            failed: Vec::new(),
+            this.stage.set(if progress.pause(retrying) { Stage::Pausing } else { Stage::Beginning });
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | [`Changes`], `Discovered` (feature `discover`) | following a service as a stream, or with tower's own balancer |
 
 mod balanced;
+mod balanced_future;
 mod box_client;
 mod budget;
 mod call_error;
@@ -23,6 +24,7 @@ mod drive;
 mod form;
 mod modulus;
 mod policy;
+mod progress;
 mod random;
 mod retry;
 mod retry_error;
@@ -32,7 +34,8 @@ mod service_call;
 mod untried;
 mod wait;
 
-pub use balanced::{Balanced, BalancedFuture};
+pub use balanced::Balanced;
+pub use balanced_future::BalancedFuture;
 pub use box_client::{BoxCall, BoxClient};
 pub use budget::Budget;
 pub use call_error::{BoxedError, CallError};

@@ -47,6 +47,18 @@ async fn changes_end_when_nothing_can_come_any_more() {
     assert!(next(&mut changes).await.is_none());
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_first_item_holds_everything_also_for_a_subscription_that_was_read() {
+    let publisher = publisher();
+    publisher.replace([Arc::new(instance(1))]);
+    let mut subscription = publisher.subscribe();
+    assert!(subscription.changed().await.is_some());
+    let mut changes = Changes::new(subscription);
+    assert_eq!(ids(&next(&mut changes).await.unwrap().delta.added), ["1"]);
+    publisher.apply([put(instance(2))]);
+    assert_eq!(ids(&next(&mut changes).await.unwrap().delta.added), ["2"]);
+}
+
 #[cfg(feature = "discover")]
 mod discover {
     use super::*;
