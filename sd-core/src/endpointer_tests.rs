@@ -84,6 +84,16 @@ fn check(endpoints: &Endpoints<Made>) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_subscription_that_was_read_before_gives_all_it_holds() {
+    let publisher = publisher();
+    publisher.replace([Arc::new(instance(1))]);
+    let mut subscription = publisher.subscribe();
+    assert_eq!(subscription.known().await.len(), 1);
+    let endpointer = DefaultEndpointer::builder(subscription, counting().1, First).spawn().unwrap();
+    until(&endpointer, |set| set.members().len() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_is_made_once_and_weight_health_and_metadata_keep_it() {
     let publisher = publisher();
     let (asked, factory) = counting();

@@ -20,10 +20,14 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(crate) fn new(mut receiver: watch::Receiver<Snapshot>) -> Self {
-        // What is there already counts as unseen, so that `changed` reports it.
-        receiver.mark_changed();
-        Self { receiver, _source: None }
+    pub(crate) fn new(receiver: watch::Receiver<Snapshot>) -> Self {
+        Self { receiver, _source: None }.from_the_start()
+    }
+
+    /// A reader that has seen nothing, whatever this one has: what is there already is reported by `changed`.
+    pub(crate) fn from_the_start(mut self) -> Self {
+        self.receiver.mark_changed();
+        self
     }
 
     /// Keeps `source` alive for as long as this reader and its clones.

@@ -93,7 +93,8 @@ impl<F: Factory> Updater<F> {
         let next = cell.load().replica();
         Self {
             cell,
-            subscription,
+            // Whoever gives it may have read it before.
+            subscription: subscription.from_the_start(),
             factory,
             balancer,
             wanted,
