@@ -21,11 +21,11 @@ pub struct Subscription {
 
 impl Subscription {
     pub(crate) fn new(receiver: watch::Receiver<Snapshot>) -> Self {
-        Self { receiver, _source: None }.from_the_start()
+        Self { receiver, _source: None }.unread()
     }
 
     /// A reader that has seen nothing, whatever this one has: what is there already is reported by `changed`.
-    pub(crate) fn from_the_start(mut self) -> Self {
+    pub(crate) fn unread(mut self) -> Self {
         self.receiver.mark_changed();
         self
     }

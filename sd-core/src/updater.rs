@@ -94,7 +94,7 @@ impl<F: Factory> Updater<F> {
         Self {
             cell,
             // Whoever gives it may have read it before.
-            subscription: subscription.from_the_start(),
+            subscription: subscription.unread(),
             factory,
             balancer,
             wanted,
