@@ -48,7 +48,13 @@ fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
         })
     };
     for (name, promised, ours) in &layers {
-        row(name, *ours, *promised, promised.map_or("nothing promised", |_| "what is promised"), promised.map(|_| 1.0))?;
+        row(
+            name,
+            *ours,
+            *promised,
+            promised.map_or("nothing promised", |_| "what is promised"),
+            promised.map(|_| 1.0),
+        )?;
     }
     let (whole, _, ours) = layers.first().context("nothing of ours is weighed")?;
     for &(name, n, build) in references {

@@ -44,6 +44,12 @@ fn duel(case: &str, policy: Policy, n: usize) -> anyhow::Result<Duel> {
     let scaling = Comparison::scaling(case, handle).map(Comparison::no_allocations);
     duel.compare(scaling.map(|row| if n >= 10_000 { row.at_most(1.3) } else { row }));
     duel.compare(Comparison::new(case, handle[1], cloned[1]));
+    if policy == Policy::Random {
+        for threads in [1, 2] {
+            let anyone = duel.arm(floor::CLONED_RANDOM, threads, floor::cloned_random(&set));
+            duel.compare(Comparison::new(case, handle[threads - 1], anyone));
+        }
+    }
     let case_per_request = format!("{case}/cloned_handle");
     for threads in [0, 1] {
         let row = Comparison::new(&*case_per_request, per_request[threads], cloned[threads]);

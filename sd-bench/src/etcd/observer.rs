@@ -98,10 +98,17 @@ fn observe(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let now = || Seen { at: Stopwatch::start(), cpu: thread_cpu() };
-        let mut observer = connect(url, service).await?;
+        // Nothing is sent while an answer is due, so what comes then is that nobody waits for it any more.
+        let mut observer = tokio::select! {
+            observer = connect(url, service) => observer?,
+            _ = wanted.recv() => return Ok(()),
+        };
         answer.send(Ok(now()))?;
         while let Some(marks) = wanted.recv().await {
-            observer.seen(&marks).await?;
+            tokio::select! {
+                seen = observer.seen(&marks) => seen?,
+                _ = wanted.recv() => return Ok(()),
+            }
             answer.send(Ok(now()))?;
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The floors: what etcd and its client take when nothing is kept and nothing is decoded.
 
+use std::any::Any;
 use std::collections::HashSet;
 
 use anyhow::Context as _;
@@ -85,7 +86,7 @@ async fn read_all(client: &mut Client, service: &str) -> anyhow::Result<(usize, 
 }
 
 /// Connects and registers the first `n` instances of a service under one lease.
-pub fn register(url: String, service: &'static str, n: usize) -> Local<'static, ()> {
+pub fn register(url: String, service: &'static str, n: usize) -> Local<'static, Box<dyn Any>> {
     Box::pin(async move {
         let mut client = Client::connect([url], None).await?;
         let lease = client.lease_grant(10, None).await?.id();
@@ -98,6 +99,7 @@ pub fn register(url: String, service: &'static str, n: usize) -> Local<'static, 
             }
         });
         try_join_all(puts).await?;
-        Ok(())
+        let registered: Box<dyn Any> = Box::new(client);
+        Ok(registered)
     })
 }

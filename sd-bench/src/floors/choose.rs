@@ -118,6 +118,26 @@ pub fn pick(set: &Published) -> Option<Arc<Member>> {
     set.get(thread_turn(set.len())).cloned()
 }
 
+/// [`CLONED`], anyone: what it costs that the next member is not the one beside the last.
+pub const CLONED_RANDOM: &str = "floor: thread-local random + ArcSwap::load + clone of an Arc endpoint";
+
+/// See [`CLONED_RANDOM`].
+#[must_use]
+pub fn cloned_random(set: &Published) -> Make {
+    let set = Arc::clone(set);
+    Make::op(move || {
+        let set = Arc::clone(&set);
+        Ok(move || {
+            let set = set.load();
+            // Weyl's sequence, whose upper half is random enough for a cache.
+            let weyl = COUNTER.get().wrapping_add(0x9E37_79B9_7F4A_7C15);
+            COUNTER.set(weyl);
+            let mixed = (weyl ^ (weyl >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 32;
+            set.get((mixed * set.len()) >> 32).cloned()
+        })
+    })
+}
+
 /// One counter for all threads: what go-kit and pingora do.
 pub const SHARED: &str = "floor: shared fetch_add + ArcSwap::load + index";
 

@@ -33,7 +33,9 @@ pub fn publish(change: Change, n: usize) -> Option<Make> {
             let watch = Stopwatch::start();
             followed.publish(change);
             let took = watch.elapsed();
-            undo.map(|undo| followed.publish(undo));
+            if let Some(undo) = undo {
+                followed.publish(undo);
+            }
             took
         })
     }))

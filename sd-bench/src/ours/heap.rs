@@ -24,7 +24,9 @@ pub fn layers(n: usize) -> anyhow::Result<Vec<Layer>> {
     let ids: Arc<[Arc<str>]> = (0..n).map(|index| address(index).to_string().into()).collect();
     let publish = move || {
         let publisher = Publisher::new(StalenessPolicy::default(), defaults::TTL);
-        publisher.replace((0..).zip(&*ids).map(|(index, id)| Arc::new(Instance::new(address(index)).with_id(Arc::clone(id)))));
+        publisher.replace(
+            (0..).zip(&*ids).map(|(index, id)| Arc::new(Instance::new(address(index)).with_id(Arc::clone(id)))),
+        );
         let subscription = publisher.subscribe();
         (publisher, subscription)
     };
