@@ -8,3 +8,8 @@ pub mod client;
 pub mod program;
 pub mod registry;
 pub mod shutdown;
+
+/// The README's program, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+mod readme {}

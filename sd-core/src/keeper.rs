@@ -106,7 +106,8 @@ impl Keeper {
         loop {
             let registry = Arc::clone(&self.registry);
             let record = self.record.clone();
-            let mut attempt = std::pin::pin!(registry.put(&record));
+            let prior = accepted_once.then(|| self.grant.clone());
+            let mut attempt = std::pin::pin!(registry.put(&record, prior.as_ref()));
             let result = loop {
                 tokio::select! {
                     result = &mut attempt => break result,
@@ -122,6 +123,9 @@ impl Keeper {
                 Ok(grant) => return Ok(grant),
                 Err(error) => error,
             };
+            if accepted_once && error.kind() == ErrorKind::Conflict && !error.is_retryable() {
+                return Err(End::Superseded);
+            }
             count(&self.outage.register_failures);
             if !error.is_retryable() && !accepted_once {
                 return Err(End::Refused(error));
@@ -155,7 +159,7 @@ impl Keeper {
                 }
                 command = self.commands.recv() => match command {
                     Some(Command::Update(instance, reply)) => {
-                        if let Some(delay) = self.update(instance, reply, grant).await {
+                        if let Some(delay) = self.update(instance, reply, grant).await? {
                             return Ok(delay);
                         }
                     }
@@ -166,30 +170,35 @@ impl Keeper {
     }
 
     /// Writes an update; says how long to wait when the entry must be put again.
-    async fn update(&mut self, instance: Instance, reply: Reply, grant: &Grant) -> Option<Duration> {
+    async fn update(&mut self, instance: Instance, reply: Reply, grant: &Grant) -> Result<Option<Duration>, End> {
         let next = match self.checked(instance) {
             Ok(next) => next,
             Err(error) => {
                 let _ = reply.send(Err(error));
-                return None;
+                return Ok(None);
             }
         };
         match self.registry.update(&next, grant).await {
             Ok(()) => {
                 self.record = next;
                 let _ = reply.send(Ok(()));
-                None
+                Ok(None)
             }
             Err(error) if matches!(error.kind(), ErrorKind::Config | ErrorKind::Unsupported) => {
                 let _ = reply.send(Err(error));
-                None
+                Ok(None)
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                // Told by the registry before the hold noticed: to put it again would take it from the newer one.
+                drop(reply.send(Err(error)));
+                Err(End::Superseded)
             }
             Err(error) => {
                 // Whether it is written is unknown, or the entry is gone: put it as it is to be.
                 self.record = next;
                 self.waiting.push(reply);
                 self.retrying(error);
-                Some(self.backoff.failed())
+                Ok(Some(self.backoff.failed()))
             }
         }
     }

@@ -138,7 +138,7 @@ impl Registry for Scripted {
     fn check(&self, record: &Record) -> Result<(), Error> {
         if record.instance.has_tag("refused") { Err(Error::config("refused by check")) } else { Ok(()) }
     }
-    async fn put(&self, record: &Record) -> Result<Grant, Error> {
+    async fn put(&self, record: &Record, _prior: Option<&Grant>) -> Result<Grant, Error> {
         self.answer("put", record, &self.puts).await?;
         Ok(Grant { token: 1, ttl: Some(self.ttl()), warning: None })
     }
@@ -277,6 +277,32 @@ async fn a_superseded_one_writes_no_more() {
     timeout(LONG, handle.drain(Duration::from_secs(1))).await.unwrap().unwrap();
     tokio::time::sleep(LONG).await;
     assert_eq!(registry.asked(), ["put 1"], "neither drained nor removed");
+}
+
+fn taken() -> Error {
+    Error::new(ErrorKind::Conflict, "a newer registrant has taken this id").with_retryable(false)
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_comes_back_to_find_a_newer_registrant_gives_way() {
+    let registry = Scripted::new().puts([ok(), fails(taken())]);
+    let mut handle = registered(&registry).await;
+    registry.lose(Lost::Gone(down()));
+    while !handle.state().is_superseded() {
+        handle.changed().await.unwrap();
+    }
+    handle.deregister().await.unwrap();
+    assert_eq!(registry.asked(), ["put 1", "put 1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_meets_a_newer_registrant_is_a_conflict_and_gives_way() {
+    let registry = Scripted::new().updates([fails(taken())]);
+    let handle = registered(&registry).await;
+    assert_eq!(handle.update(instance(2)).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(handle.update(instance(3)).await.unwrap_err().kind(), ErrorKind::Conflict);
+    assert!(handle.state().is_superseded());
+    assert_eq!(registry.asked(), ["put 1", "update 2"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -126,6 +126,13 @@ impl MemoryRegistry {
     }
 }
 
+fn taken(operation: &'static str) -> Error {
+    Error::new(ErrorKind::Conflict, "a newer registrant has taken this id")
+        .with_retryable(false)
+        .with_backend("memory")
+        .during(operation)
+}
+
 fn down(operation: &'static str) -> Error {
     Error::unavailable("it was taken down").with_backend("memory").during(operation)
 }
@@ -148,13 +155,18 @@ impl Registry for MemoryRegistry {
         Ok(())
     }
 
-    async fn put(&self, record: &Record) -> Result<Grant, Error> {
+    async fn put(&self, record: &Record, prior: Option<&Grant>) -> Result<Grant, Error> {
         drop(self.up("register")?);
         self.change(|state| {
             let entries = state.services.entry(record.service.clone()).or_default();
+            let is_anothers = |present: &Entry| present.owner != record.owner;
+            if prior.is_some() && entries.get(record.instance.id()).is_some_and(is_anothers) {
+                return Err(taken("register"));
+            }
             let entry = Entry { instance: Arc::clone(&record.instance), owner: record.owner.clone() };
             entries.insert(record.instance.shared_id(), entry);
-        });
+            Ok(())
+        })?;
         Ok(Grant { token: 0, ttl: None, warning: None })
     }
 
@@ -187,7 +199,7 @@ impl Registry for MemoryRegistry {
             }
         })?;
         if conflict {
-            return Err(Error::new(ErrorKind::Conflict, "it is another's now").with_backend("memory").during("update"));
+            return Err(taken("update"));
         }
         Ok(())
     }

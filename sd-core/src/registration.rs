@@ -95,7 +95,8 @@ impl RegistrationHandle {
     }
 
     /// Marks it as draining, waits `grace` so that clients can have seen it, then takes it back. Where the codec can't
-    /// carry that, it is taken back first, and then `grace` is waited.
+    /// carry that, it is taken back first, and then `grace` is waited. When the registry can't be told within 3 s, no
+    /// grace is waited: nobody would see it.
     ///
     /// # Errors
     /// As [`deregister`](Self::deregister).

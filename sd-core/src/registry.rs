@@ -85,7 +85,13 @@ pub trait Registry: fmt::Debug + Send + Sync + 'static {
     fn check(&self, record: &Record) -> Result<(), Error>;
 
     /// Writes the entry and puts it under a lease, whoever wrote what stood there: the newest registrant wins.
-    async fn put(&self, record: &Record) -> Result<Grant, Error>;
+    ///
+    /// With a `prior` grant, this owner has held the entry before and lost it. Another's entry that stands there now is
+    /// a newer registrant's then, and must be left alone.
+    ///
+    /// # Errors
+    /// With a `prior` grant, a `Conflict` that is not retryable when another's entry stands there.
+    async fn put(&self, record: &Record, prior: Option<&Grant>) -> Result<Grant, Error>;
 
     /// Lasts for as long as the entry is held, and says why it no longer is.
     async fn held(&self, record: &Record, grant: &Grant) -> Lost;

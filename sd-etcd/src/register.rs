@@ -6,9 +6,9 @@ use etcd_client::{Compare, CompareOp, PutOptions, Txn, TxnOp};
 use sd_core::{Codec, Error, ErrorKind, Grant, Lost, Record, UnknownFields};
 use tokio::time::Instant;
 
-use crate::act::{delete_unchanged, json, read, run_or_read};
+use crate::act::{delete_unchanged, found, json, read, run_or_read};
 use crate::dial::Session;
-use crate::error::error;
+use crate::error::{Blame, Failure, error};
 use crate::holdings::Standing;
 use crate::lease::Lease;
 use crate::registry::EtcdRegistry;
@@ -17,25 +17,25 @@ use crate::registry::EtcdRegistry;
 const RACES: usize = 3;
 
 impl EtcdRegistry {
-    /// Writes the entry under a lease that lives, whoever wrote what stood there.
-    pub(crate) async fn put_record(&self, record: &Record) -> Result<Grant, Error> {
+    /// Writes the entry under a lease that lives: whoever wrote what stood there, or, `again`, unless it is another's.
+    pub(crate) async fn put_record(&self, record: &Record, again: bool) -> Result<Grant, Error> {
         let deadline = self.pool.deadline();
         let key = self.key(record);
         let value = self.codec.encode(&record.instance, Some(&record.owner), &UnknownFields::default())?;
         let mut fresh = false;
         loop {
             let lease = self.intend(&key, record, deadline).await?;
-            let (key_sent, value_sent) = (key.clone(), value.clone());
-            let options = PutOptions::new().with_lease(lease.id);
-            let put =
-                |session: Arc<Session>| async move { session.kv().put(key_sent, value_sent, Some(options)).await };
-            let written = self.pool.call(deadline, "register", put);
+            let written = self.write(record, &key, &value, &lease, again, deadline);
             let (written, warning) = tokio::join!(written, self.warning(record, &lease, deadline));
             match written {
-                Ok(answer) => {
-                    let revision = answer.header().map_or(1, etcd_client::ResponseHeader::revision);
+                Ok(Some(revision)) => {
                     self.holdings.written(&key, &record.owner, revision);
                     return Ok(Grant { token: lease.id.cast_unsigned(), ttl: Some(lease.ttl), warning });
+                }
+                Ok(None) => {
+                    self.holdings.drop_entry(&key, &record.owner);
+                    return Err(error(ErrorKind::Conflict, "register", "a newer registrant has taken this id")
+                        .with_retryable(false));
                 }
                 // The lease went in the meantime; a new one is granted once, for all who wait for it.
                 Err(failure) if failure.error.kind() == ErrorKind::NotFound && !fresh => {
@@ -49,6 +49,47 @@ impl EtcdRegistry {
                     return Err(failure.error);
                 }
             }
+        }
+    }
+
+    /// Writes the key; the revision it got, or `None` when, `again`, it is another's.
+    async fn write(
+        &self,
+        record: &Record,
+        key: &[u8],
+        value: &[u8],
+        lease: &Lease,
+        again: bool,
+        deadline: Instant,
+    ) -> Result<Option<i64>, Failure> {
+        let put = || TxnOp::put(key, value, Some(PutOptions::new().with_lease(lease.id)));
+        // A put that was lost leaves nothing behind, as a rule; or what we wrote ourselves.
+        let mut unless_changed = again.then(|| Compare::version(key, CompareOp::Equal, 0));
+        for _ in 0..RACES {
+            let txn = Txn::new().when(unless_changed.take().into_iter().collect::<Vec<_>>());
+            let txn = txn.and_then([put()]).or_else([TxnOp::get(key, None)]);
+            let run = |session: Arc<Session>| async move { session.kv().txn(txn).await };
+            let answer = self.pool.call(deadline, "register", run).await?;
+            if answer.succeeded() {
+                return Ok(Some(answer.header().map_or(1, etcd_client::ResponseHeader::revision)));
+            }
+            unless_changed = Some(match found(answer.op_responses()).pop() {
+                None => Compare::version(key, CompareOp::Equal, 0),
+                Some(entry) if self.was_written_by(record, value, &entry) => {
+                    Compare::mod_revision(key, CompareOp::Equal, entry.mod_revision())
+                }
+                Some(_) => return Ok(None),
+            });
+        }
+        let raced = error(ErrorKind::Unavailable, "register", "others keep writing the entry");
+        Err(Failure::new(raced, Blame::Nobody))
+    }
+
+    /// Whether an entry is this owner's. A plain one says no owner: the same address counts as ours then.
+    fn was_written_by(&self, record: &Record, value: &[u8], entry: &etcd_client::KeyValue) -> bool {
+        match json(entry.value()) {
+            Some(found) => found.owner.as_ref() == Some(&record.owner),
+            None => self.codec == Codec::Plain && entry.value() == value,
         }
     }
 
@@ -77,7 +118,8 @@ impl EtcdRegistry {
 
     /// Writes the entry anew under its lease, if it still is ours.
     pub(crate) async fn update_record(&self, record: &Record) -> Result<(), Error> {
-        let superseded = || error(ErrorKind::Conflict, "update", "a newer registrant has taken this id");
+        let superseded =
+            || error(ErrorKind::Conflict, "update", "a newer registrant has taken this id").with_retryable(false);
         let missing = || error(ErrorKind::NotFound, "update", "the entry is not there");
         let deadline = self.pool.deadline();
         let key = self.key(record);

@@ -81,8 +81,8 @@ impl Registry for EtcdRegistry {
         self.codec.encode(&record.instance, Some(&record.owner), &UnknownFields::default()).map(drop)
     }
 
-    async fn put(&self, record: &Record) -> Result<Grant, Error> {
-        self.put_record(record).await
+    async fn put(&self, record: &Record, prior: Option<&Grant>) -> Result<Grant, Error> {
+        self.put_record(record, prior.is_some()).await
     }
 
     async fn held(&self, record: &Record, _grant: &Grant) -> Lost {

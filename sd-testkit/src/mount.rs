@@ -40,8 +40,9 @@ macro_rules! conformance_tests {
             a_drain_waits_its_grace);
         $crate::__mount!($environment, conformance::takeover:
             the_newest_registrant_wins, a_superseded_handle_writes_no_more,
+            one_that_lost_its_entry_gives_way_to_a_newer, an_update_that_does_not_know_of_the_newer_leaves_it,
             deregistering_the_superseded_leaves_the_winner, dropping_the_superseded_leaves_the_winner,
-            draining_the_superseded_leaves_the_winner, one_connection_may_register_an_id_again,
+            draining_the_superseded_leaves_the_winner, an_end_that_does_not_know_of_the_newer_leaves_it, one_connection_may_register_an_id_again,
             an_id_is_free_after_its_end);
         $crate::__mount!($environment, conformance::input:
             a_bad_service_name_is_an_error_and_nothing_is_written, a_bad_id_is_an_error_and_nothing_is_written,

@@ -55,6 +55,26 @@ fn a_process_paused_beyond_its_ttl_registers_at_once() {
     });
 }
 
+/// One that slept while a newer one took its id wakes up to find that it has lost: it gives way, and takes nothing back.
+#[test]
+fn a_process_that_slept_through_its_replacement_gives_way() {
+    with_etcd("a_process_that_slept_through_its_replacement_gives_way", async |env| {
+        let (registry, service) = (env.connect(&ConnectOptions::default()), random_service());
+        let mut watcher = registry.subscribe(&service);
+        let mut sleeper = child(env, &service, "a", 1000);
+        until_ids("there", &mut watcher, &["a"]).await;
+        sleeper.process().pause();
+        until_ids("expired", &mut watcher, &[]).await;
+        let handle = soon("register", registry.register(registration(&service, "a", 2000))).await.unwrap();
+        let is_new = |snapshot: &sd_core::Snapshot| snapshot.get("a").is_some_and(|i| i.address().port() == Some(2000));
+        until("the replacement", &mut watcher, is_new).await;
+        sleeper.process().resume();
+        tokio::task::block_in_place(|| sleeper.says("superseded"));
+        stays("the replacement stands", env.capabilities().watchful_time() * 2, &mut watcher, is_new).await;
+        assert!(handle.state().is_registered(), "{handle:?}");
+    });
+}
+
 /// The entry of a predecessor that was killed does not keep its successor out, and its lease's end takes nothing.
 #[test]
 fn an_entry_left_by_a_dead_predecessor_is_taken_over() {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sd_core::{Backend, ErrorKind, RegistrationHandle, RegistrationState, ServiceName, Subscription};
+use sd_core::{Backend, ErrorKind, Health, RegistrationHandle, RegistrationState, ServiceName, Subscription};
 
-use crate::environment::{ConnectOptions, Environment};
+use crate::environment::{ConnectOptions, Environment, Fault};
 use crate::samples::{instance, random_service, registration};
 use crate::waiting::{soon, stays, until, until_ids, until_state};
 
@@ -83,6 +83,33 @@ pub async fn a_superseded_handle_writes_no_more(env: &dyn Environment) {
     duel.the_new_stands(env).await;
 }
 
+/// One that lost its entry, and comes back to find a newer registrant under its id, does not take it back.
+pub async fn one_that_lost_its_entry_gives_way_to_a_newer(env: &dyn Environment) {
+    let connections = [(); 3].map(|()| env.connect(&ConnectOptions::default()));
+    let service = random_service();
+    let watcher = connections[2].subscribe(&service);
+    let mut old = soon("register", connections[0].register(registration(&service, "a", OLD))).await.unwrap();
+    if !env.inject(Fault::Expire { service: &service, id: "a" }).await {
+        return;
+    }
+    let new = soon("register", connections[1].register(registration(&service, "a", NEW))).await.unwrap();
+    until_state("superseded", &mut old, RegistrationState::is_superseded).await;
+    Duel { service, old, new, watcher, _connections: connections }.the_new_stands(env).await;
+}
+
+/// An update by one that has not yet heard of the newer changes nothing, and ends it.
+pub async fn an_update_that_does_not_know_of_the_newer_leaves_it(env: &dyn Environment) {
+    let connections = [(); 3].map(|()| env.connect(&ConnectOptions::default()));
+    let service = random_service();
+    let watcher = connections[2].subscribe(&service);
+    let mut old = soon("register", connections[0].register(registration(&service, "a", OLD))).await.unwrap();
+    let new = soon("register", connections[1].register(registration(&service, "a", NEW))).await.unwrap();
+    let error = soon("update", old.update(instance("a", OLD).with_weight(7))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    until_state("superseded", &mut old, RegistrationState::is_superseded).await;
+    Duel { service, old, new, watcher, _connections: connections }.the_new_stands(env).await;
+}
+
 /// "Deregister … removes only one's own entry."
 pub async fn deregistering_the_superseded_leaves_the_winner(env: &dyn Environment) {
     let duel = Duel::fought(env).await;
@@ -113,6 +140,31 @@ pub async fn draining_the_superseded_leaves_the_winner(env: &dyn Environment) {
     let old = std::mem::replace(&mut duel.old, spare);
     soon("drain", old.drain(std::time::Duration::from_millis(50))).await.unwrap();
     duel.the_new_stands(env).await;
+}
+
+/// "Deregister, drain … removes only one's own entry", also for one that has not yet heard of the newer.
+pub async fn an_end_that_does_not_know_of_the_newer_leaves_it(env: &dyn Environment) {
+    let (registry, other) = (env.connect(&ConnectOptions::default()), env.connect(&ConnectOptions::default()));
+    let service = random_service();
+    let mut watcher = other.subscribe(&service);
+    let mut winners = Vec::new();
+    for round in 0..12 {
+        let id = format!("{round:02}");
+        let old = soon("register", registry.register(registration(&service, &id, OLD))).await.unwrap();
+        // The end is asked for at once when the newer is accepted, by whichever way.
+        winners.push(soon("register", other.register(registration(&service, &id, NEW))).await.unwrap());
+        match round % 3 {
+            0 => soon("deregister", old.deregister()).await.unwrap(),
+            1 => drop(old),
+            _ => soon("drain", old.drain(std::time::Duration::ZERO)).await.unwrap(),
+        }
+    }
+    let all_new = |snapshot: &sd_core::Snapshot| {
+        snapshot.len() == 12 && snapshot.iter().all(|i| i.address().port() == Some(NEW) && i.health() == Health::Up)
+    };
+    until("the winners", &mut watcher, all_new).await;
+    stays("the winners stand", env.capabilities().watchful_time() * 2, &mut watcher, all_new).await;
+    assert!(winners.iter().all(|handle| handle.state().is_registered()), "{winners:?}");
 }
 
 /// Within one connection too: what is registered last stands.

@@ -62,7 +62,7 @@ const LB_MUST_NOT_USE: &[&str] =
     &["rand", "rand_core", "fastrand", "oorandom", "nanorand", "getrandom", "tonic", "hyper", "http-body-util"];
 
 /// Without these a plain `cargo test` needs no protoc and no registry's client.
-const NOT_IN_DEFAULT_MEMBERS: &[&str] = &["etcd-client", "prost-build", "tonic-prost-build", "protobuf-src"];
+const NOT_IN_DEFAULT_MEMBERS: &[&str] = &["etcd-client", "openssl-sys", "protobuf-src"];
 
 /// Names, and whether only tests are built with it; loom's models are tests too.
 fn dependencies(package: &Value) -> impl Iterator<Item = (&str, bool)> {
