@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sd_core::{Instance, Subscription, defaults, factory_fn};
-use sd_lb::{CallError, Client, Retry, RetryPolicy, RoundRobin, Verdict};
+use sd_lb::{Client, Retry, RetryIf, RoundRobin};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
 
@@ -62,38 +62,19 @@ impl BookEndpoint {
 }
 
 /// A client of the book service.
-pub type BookClient = Client<BookEndpoint, RetryElsewhere>;
+pub type BookClient = Client<BookEndpoint, RetryIf<fn(&Status) -> bool>>;
 
 /// Calls the instances in turn; what fails is tried again, three times in 3 s.
 ///
 /// # Errors
 /// Outside a tokio runtime.
 pub fn connect(instances: Subscription) -> Result<BookClient, sd_core::Error> {
-    Client::builder(instances)
-        .balancer(RoundRobin::new())
-        .retry(Retry::attempts(ATTEMPTS).within(WITHIN).policy(RetryElsewhere))
-        .connect_with(factory_fn(BookEndpoint::new))
+    let retry = Retry::attempts(ATTEMPTS).within(WITHIN).only_if(may_work_elsewhere as fn(&Status) -> bool);
+    Client::builder(instances).balancer(RoundRobin::new()).retry(retry).connect_with(factory_fn(BookEndpoint::new))
 }
 
 /// What may be tried again: calls whose instance was not reached, was lost, or said that it is unavailable. Any other
 /// answer (`NotFound`, say) would be the same elsewhere.
-#[derive(Debug, Clone, Copy)]
-pub struct RetryElsewhere;
-
-impl<Request: Clone, Response> RetryPolicy<Request, Response, Status> for RetryElsewhere {
-    fn clone_request(&self, request: &Request) -> Option<Request> {
-        Some(request.clone())
-    }
-
-    fn judge(&self, result: Result<&Response, &CallError<Status>>) -> Verdict {
-        match result {
-            Err(CallError::Service { source, .. }) if may_work_elsewhere(source) => Verdict::TryAgain,
-            Err(CallError::TimedOut { .. }) => Verdict::TryAgain,
-            _ => Verdict::Stands,
-        }
-    }
-}
-
 fn may_work_elsewhere(status: &Status) -> bool {
     // A status that came from the server has no source; one that tonic made of a broken connection has, whatever its
     // code. Reading books twice does no harm; where that is not so, an answer that was lost must not be asked for again.

@@ -1,5 +1,6 @@
 //! Whom to call? A policy, compiled per set into a picker that answers per request.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
@@ -24,13 +25,24 @@ pub trait Balancer: fmt::Debug + Send + Sync + 'static {
     }
 }
 
+impl<B: Balancer + ?Sized> Balancer for Arc<B> {
+    fn picker(&self, members: &Members, previous: Option<&Arc<dyn Picker>>) -> Arc<dyn Picker> {
+        (**self).picker(members, previous)
+    }
+
+    fn measures_latency(&self) -> bool {
+        (**self).measures_latency()
+    }
+}
+
 /// Answers per request.
 ///
 /// # Contract
 /// `pick` gives the index of a member of the set that the picker was made for, and `None` only when that is empty;
 /// instances that were tried already are avoided while others are left. It neither allocates, locks, waits nor does
-/// I/O, and may be called from many threads at the same time.
-pub trait Picker: fmt::Debug + Send + Sync {
+/// I/O, and may be called from many threads at the same time. It is `Any`, so that a balancer can find its own kind in
+/// `previous`.
+pub trait Picker: Any + fmt::Debug + Send + Sync {
     /// The member for this request.
     fn pick(&self, context: &PickContext<'_>) -> Option<usize>;
 }

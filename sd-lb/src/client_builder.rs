@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sd_core::{AtHead, Balancer, DefaultEndpointer, Error, Factory, Filter, Members, Picker, Subscription, defaults};
+use sd_core::{AtHead, Balancer, DefaultEndpointer, Error, Factory, Filter, Subscription, defaults};
 
 use crate::balanced::Balanced;
 use crate::client::Client;
@@ -94,7 +94,7 @@ impl<P, C> ClientBuilder<P, C> {
     where
         C: Clone,
     {
-        let endpointer = DefaultEndpointer::builder(self.subscription, factory, Given(self.balancer))
+        let endpointer = DefaultEndpointer::builder(self.subscription, factory, self.balancer)
             .filter(self.filter)
             .panic_threshold(self.panic_threshold)?
             .connect_timeout(self.connect_timeout)
@@ -102,19 +102,5 @@ impl<P, C> ClientBuilder<P, C> {
         let endpointer = Arc::new(endpointer);
         let balanced = Balanced::new(endpointer.clone()).fail_fast(self.fail_fast).completion(self.completion);
         Ok(Client::new(self.retry.wrap(balanced)?, endpointer))
-    }
-}
-
-/// A balancer that was given to the builder.
-#[derive(Debug)]
-struct Given(Arc<dyn Balancer>);
-
-impl Balancer for Given {
-    fn picker(&self, members: &Members, previous: Option<&Arc<dyn Picker>>) -> Arc<dyn Picker> {
-        self.0.picker(members, previous)
-    }
-
-    fn measures_latency(&self) -> bool {
-        self.0.measures_latency()
     }
 }

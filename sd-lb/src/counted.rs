@@ -4,10 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
-use sd_core::{AtHead, Completion, Outcome, Picked, Ticket};
+use sd_core::{AtHead, Completion, Instance, Outcome, Picked, Ticket};
 use tower_service::Service;
 
 /// A service that was picked, with the ticket that counts its request: what the closure form gets.
@@ -26,6 +27,12 @@ impl<S, C> Counted<S, C> {
     #[inline]
     pub(crate) fn new(picked: Picked<S>, completion: C) -> Self {
         Self { service: picked.service, ticket: Some(picked.ticket), completion }
+    }
+
+    /// Who was picked; `None` when a call has already taken the ticket, and for a clone.
+    #[must_use]
+    pub fn instance(&self) -> Option<&Arc<Instance>> {
+        self.ticket.as_ref().map(|ticket| ticket.member().instance())
     }
 
     /// The service and the ticket, which must live as long as the request; `None` when a call has already taken it.

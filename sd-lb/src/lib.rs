@@ -45,7 +45,7 @@ pub use client_builder::ClientBuilder;
 pub use counted::{Counted, CountedFuture};
 #[cfg(feature = "discover")]
 pub use discover::Discovered;
-pub use policy::{Never, RetryErrors, RetryPolicy, Verdict};
+pub use policy::{Never, RetryErrors, RetryIf, RetryPolicy, Verdict};
 pub use random::Random;
 pub use retry::Retry;
 pub use retry_error::{Attempt, GaveUp, RetryError};

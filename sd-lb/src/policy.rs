@@ -1,5 +1,7 @@
 //! What may be tried again.
 
+use std::fmt;
+
 use crate::call_error::CallError;
 
 /// What a policy says of an attempt's result.
@@ -62,6 +64,38 @@ impl<Req: Clone, Rsp, E> RetryPolicy<Req, Rsp, E> for RetryErrors {
     #[inline]
     fn judges_responses(&self) -> bool {
         false
+    }
+}
+
+/// Those errors of the service are tried again for which a function says yes, and attempts that ran out of their time or
+/// that the instance's connection did not take. Every response stands. Made by [`Retry::only_if`](crate::Retry::only_if).
+#[derive(Clone, Copy)]
+pub struct RetryIf<F>(pub(crate) F);
+
+impl<Req: Clone, Rsp, E, F: Fn(&E) -> bool + Send + Sync> RetryPolicy<Req, Rsp, E> for RetryIf<F> {
+    #[inline]
+    fn clone_request(&self, request: &Req) -> Option<Req> {
+        Some(request.clone())
+    }
+
+    #[inline]
+    fn judge(&self, result: Result<&Rsp, &CallError<E>>) -> Verdict {
+        match result {
+            Err(CallError::Service { source, .. }) if !(self.0)(source) => Verdict::Stands,
+            Ok(_) | Err(CallError::NoEndpoints(_)) => Verdict::Stands,
+            Err(_) => Verdict::TryAgain,
+        }
+    }
+
+    #[inline]
+    fn judges_responses(&self) -> bool {
+        false
+    }
+}
+
+impl<F> fmt::Debug for RetryIf<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RetryIf")
     }
 }
 

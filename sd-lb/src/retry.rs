@@ -7,7 +7,7 @@ use sd_core::{Error, Randomness, default_randomness, defaults};
 
 use crate::balanced::Balanced;
 use crate::budget::Budget;
-use crate::policy::RetryErrors;
+use crate::policy::{RetryErrors, RetryIf};
 use crate::retrying::Retrying;
 
 /// How often, how long and when a call is tried again.
@@ -97,6 +97,18 @@ impl<P> Retry<P> {
     pub fn randomness(mut self, randomness: Arc<dyn Randomness>) -> Self {
         self.randomness = randomness;
         self
+    }
+
+    /// Tries again only those errors of the service for which `again` says yes; attempts that ran out of their time or
+    /// that the instance's connection did not take are tried again, too. Where that is not enough, write a
+    /// [`policy`](Self::policy).
+    ///
+    /// ```
+    /// # use sd_lb::Retry;
+    /// let retry = Retry::attempts(3).only_if(|error: &std::io::Error| error.kind() != std::io::ErrorKind::NotFound);
+    /// ```
+    pub fn only_if<E, F: Fn(&E) -> bool + Send + Sync>(self, again: F) -> Retry<RetryIf<F>> {
+        self.policy(RetryIf(again))
     }
 
     /// What may be tried again. Default: [`RetryErrors`].

@@ -119,6 +119,8 @@ impl<E> fmt::Display for RetryError<E> {
                 made_of(f)?;
                 f.write_str(", and the retry budget is used up")
             }
+            // Nobody was called, so there is no attempt to speak of.
+            GaveUp::NoEndpoints if made <= 1 => f.write_str("nobody can be picked"),
             GaveUp::NoEndpoints => {
                 made_of(f)?;
                 f.write_str(", and nobody can be picked")

@@ -207,3 +207,31 @@ async fn the_default_policy_is_for_any_clone_request() {
     let retrying = retry().policy(RetryErrors).wrap(over(&services)).unwrap();
     assert_eq!(retrying.call("text".to_owned()).await.unwrap(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn only_the_errors_that_are_named_are_tried_again_and_attempts_out_of_time() {
+    let services = scripted([Act::Fail, Act::Fail]);
+    let never = retry().only_if(|_: &common::Refused| false).wrap(over(&services)).unwrap();
+    let error = never.call(()).await.unwrap_err();
+    assert_eq!((error.reason, error.attempts.len()), (GaveUp::NotRetryable, 1));
+    let always = retry().only_if(|_: &common::Refused| true).wrap(over(&services)).unwrap();
+    assert_eq!(always.call(()).await.unwrap_err().attempts.len(), 3);
+
+    let services = scripted([Act::Hang, Act::Hang]);
+    let late = retry().per_attempt(SECOND / 10).only_if(|_: &common::Refused| false).wrap(over(&services)).unwrap();
+    assert_eq!(late.call(()).await.unwrap_err().attempts.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_picked_service_says_who_it_is_until_its_ticket_is_taken() {
+    let services = scripted([Act::Answer]);
+    let retrying = retry().wrap(over(&services)).unwrap();
+    let run = retrying.run((), |mut service: Counted<Scripted>, ()| async move {
+        let who = service.instance().unwrap().id().to_owned();
+        assert!(service.clone().instance().is_none());
+        tower::Service::<()>::call(&mut service, ()).await?;
+        assert!(service.instance().is_none());
+        Ok::<_, common::Refused>(who)
+    });
+    assert_eq!(run.await.unwrap(), "127.0.0.1:1");
+}
