@@ -12,7 +12,7 @@ use crate::balancer::Balancer;
 use crate::cell::{EndpointCell, EndpointHandle};
 use crate::chunked::Chunked;
 use crate::defaults;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoints, Seat};
 use crate::error::Error;
 use crate::factory::Factory;
 use crate::filter::Filter;
@@ -158,8 +158,10 @@ impl<S> FixedEndpointer<S> {
     pub fn new(services: impl IntoIterator<Item = (Instance, S)>, balancer: &impl Balancer) -> Self {
         let (mut members, mut slots) = (Vec::new(), Vec::new());
         for (key, (instance, service)) in (0..).zip(services) {
-            members.push(Arc::new(Member::new(Arc::new(instance), Arc::new(Load::new(InstanceKey(key))))));
-            slots.push(Arc::new(service));
+            let instance = Arc::new(instance);
+            let load = Load::new(InstanceKey(key), Arc::clone(&instance));
+            members.push(Arc::new(Member::new(instance, &load)));
+            slots.push(Arc::new(Seat { service, load }));
         }
         let mut endpoints = Endpoints::unknown(balancer);
         endpoints.members.0.extend(members);

@@ -246,7 +246,7 @@ async fn removal_drops_the_service_and_a_call_in_flight_keeps_its_clone() {
     let parked = endpointer.handle();
     let picked = endpointer.cell().pick(PickRequest::new()).unwrap();
     let weak = Arc::downgrade(&picked.service);
-    assert_eq!(picked.ticket.member().load().in_flight(), 1);
+    assert_eq!(endpointer.cell().load().members().get(0).unwrap().load().in_flight(), 1);
     publisher.apply([remove(&instance(1))]);
     until(&endpointer, |set| set.members().is_empty()).await;
     assert!(weak.upgrade().is_some());

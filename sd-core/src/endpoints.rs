@@ -10,7 +10,7 @@ use crate::admission::LeftOut;
 use crate::balancer::{PickContext, Picker};
 use crate::chunked::Chunked;
 use crate::instance::Instance;
-use crate::load::Ticket;
+use crate::load::{Load, Ticket};
 use crate::members::Members;
 use crate::snapshot::{Basis, Freshness};
 
@@ -19,7 +19,7 @@ use crate::snapshot::{Basis, Freshness};
 pub struct Endpoints<S> {
     pub(crate) members: Members,
     /// The service of the member with the same index.
-    pub(crate) services: Chunked<Arc<S>>,
+    pub(crate) services: Chunked<Arc<Seat<S>>>,
     pub(crate) picker: Arc<dyn Picker>,
     pub(crate) freshness: Freshness,
     pub(crate) basis: Basis,
@@ -29,6 +29,13 @@ pub struct Endpoints<S> {
     /// Where latencies are counted from, if the balancer wants them.
     pub(crate) clock: Option<Instant>,
     pub(crate) version: u64,
+}
+
+/// A service, and the count of its requests: what a pick touches, on one cache line.
+#[derive(Debug)]
+pub(crate) struct Seat<S> {
+    pub(crate) service: S,
+    pub(crate) load: Load,
 }
 
 impl<S> Endpoints<S> {
@@ -41,7 +48,7 @@ impl<S> Endpoints<S> {
     /// The service of the member with this index.
     #[must_use]
     pub fn service(&self, index: usize) -> Option<&S> {
-        self.services.get(index).map(|service| &**service)
+        self.services.get(index).map(|seat| &seat.service)
     }
 
     /// The picker made for these members.
@@ -107,12 +114,8 @@ impl<S> Endpoints<S> {
     where
         S: Clone,
     {
-        let chosen =
-            self.picker.pick(context).and_then(|index| Some((self.members.get(index)?, self.services.get(index)?)));
-        match chosen {
-            Some((member, service)) => {
-                Ok(Picked { service: S::clone(service), ticket: Ticket::new(Arc::clone(member), self.clock) })
-            }
+        match self.picker.pick(context).and_then(|index| self.services.get(index)) {
+            Some(seat) => Ok(Picked { service: seat.service.clone(), ticket: Ticket::new(&seat.load, self.clock) }),
             None => Err(self.nobody()),
         }
     }

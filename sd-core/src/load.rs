@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::time::Instant;
 
-use crate::members::Member;
+use crate::instance::Instance;
 
 /// The time over which an observed latency loses its weight: Finagle's default for peak EWMA.
 const DECAY: Duration = Duration::from_secs(10);
@@ -16,25 +17,51 @@ const DECAY: Duration = Duration::from_secs(10);
 pub struct InstanceKey(pub(crate) u64);
 
 /// How busy one instance is, as seen from this process. Belongs to the (id, address) and survives every rebuild.
+///
+/// Whoever looks at it has one of these; whoever calls has a [`Ticket`], which is a further count on the same tally.
+/// So a request writes one word to begin and to end, and that word is the reference count that it needs anyway.
 #[derive(Debug)]
 pub struct Load {
+    tally: Arc<Tally>,
+}
+
+#[derive(Debug)]
+struct Tally {
     key: InstanceKey,
-    in_flight: AtomicU32,
+    /// How many of the counts on this tally are [`Load`]s; the others are requests.
+    looking: AtomicU32,
     failures_in_a_row: AtomicU32,
     /// The bits of an `f64`: nanoseconds.
     latency: AtomicU64,
     /// When `latency` was written: nanoseconds since the ticket's clock began.
     observed_at: AtomicU64,
+    /// The newest that is known of the instance.
+    instance: ArcSwap<Instance>,
 }
 
 impl Load {
-    pub(crate) fn new(key: InstanceKey) -> Self {
-        Self {
+    pub(crate) fn new(key: InstanceKey, instance: Arc<Instance>) -> Self {
+        let tally = Tally {
             key,
-            in_flight: AtomicU32::new(0),
+            looking: AtomicU32::new(1),
             failures_in_a_row: AtomicU32::new(0),
             latency: AtomicU64::new(0),
             observed_at: AtomicU64::new(0),
+            instance: ArcSwap::new(instance),
+        };
+        Self { tally: Arc::new(tally) }
+    }
+
+    /// The same one more time.
+    pub(crate) fn share(&self) -> Self {
+        self.tally.looking.fetch_add(1, Ordering::Relaxed);
+        Self { tally: Arc::clone(&self.tally) }
+    }
+
+    /// Says what is known of the instance from now on.
+    pub(crate) fn refresh(&self, instance: &Arc<Instance>) {
+        if !Arc::ptr_eq(&self.tally.instance.load(), instance) {
+            self.tally.instance.store(Arc::clone(instance));
         }
     }
 
@@ -42,20 +69,21 @@ impl Load {
     #[inline]
     #[must_use]
     pub fn key(&self) -> InstanceKey {
-        self.key
+        self.tally.key
     }
 
-    /// Requests that are under way.
+    /// Requests that are under way. For a moment it may be off by one while the set of instances changes.
     #[inline]
     #[must_use]
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        let looking = self.tally.looking.load(Ordering::Relaxed);
+        (Arc::strong_count(&self.tally) as u32).saturating_sub(looking)
     }
 
     /// Failures since the last success.
     #[must_use]
     pub fn failures_in_a_row(&self) -> u32 {
-        self.failures_in_a_row.load(Ordering::Relaxed)
+        self.tally.failures_in_a_row.load(Ordering::Relaxed)
     }
 
     /// The latency's moving average, newer ones weighing more (decay 10 s); `None` before the first.
@@ -64,10 +92,18 @@ impl Load {
     /// them: an average does not need every one.
     #[must_use]
     pub fn latency(&self) -> Option<Duration> {
-        let nanos = f64::from_bits(self.latency.load(Ordering::Relaxed));
+        let nanos = f64::from_bits(self.tally.latency.load(Ordering::Relaxed));
         (nanos > 0.0).then(|| Duration::from_nanos(nanos as u64))
     }
+}
 
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.tally.looking.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Tally {
     fn observe(&self, latency: Duration, now: Instant, origin: Instant) {
         let stamp = now.saturating_duration_since(origin).as_nanos() as u64;
         let elapsed = stamp.saturating_sub(self.observed_at.swap(stamp, Ordering::Relaxed));
@@ -92,46 +128,44 @@ pub enum Outcome {
 #[derive(Debug)]
 #[must_use = "the request counts as over when the ticket is dropped"]
 pub struct Ticket {
-    member: Arc<Member>,
+    tally: Arc<Tally>,
     /// When the request began, and where the endpointer's clock began; only where latency is asked for.
     clock: Option<(Instant, Instant)>,
 }
 
 impl Ticket {
     #[inline]
-    pub(crate) fn new(member: Arc<Member>, origin: Option<Instant>) -> Self {
-        member.load().in_flight.fetch_add(1, Ordering::Relaxed);
-        Self { member, clock: origin.map(|origin| (Instant::now(), origin)) }
+    pub(crate) fn new(load: &Load, origin: Option<Instant>) -> Self {
+        Self { tally: Arc::clone(&load.tally), clock: origin.map(|origin| (Instant::now(), origin)) }
     }
 
-    /// The instance that serves the request.
+    /// The (id, address) that serves the request.
     #[inline]
     #[must_use]
-    pub fn member(&self) -> &Arc<Member> {
-        &self.member
+    pub fn key(&self) -> InstanceKey {
+        self.tally.key
+    }
+
+    /// The instance that serves the request, as it is known now.
+    #[must_use]
+    pub fn instance(&self) -> Arc<Instance> {
+        self.tally.instance.load_full()
     }
 
     /// Says how the request ended.
     #[inline]
     pub fn complete(self, outcome: Outcome) {
-        let load = self.member.load();
+        let failures = &self.tally.failures_in_a_row;
         match outcome {
             // Read before written: the word is shared by all threads, and nearly always zero.
-            Outcome::Success if load.failures_in_a_row() == 0 => {}
-            Outcome::Success => load.failures_in_a_row.store(0, Ordering::Relaxed),
-            Outcome::Failure => drop(load.failures_in_a_row.fetch_add(1, Ordering::Relaxed)),
+            Outcome::Success if failures.load(Ordering::Relaxed) == 0 => {}
+            Outcome::Success => failures.store(0, Ordering::Relaxed),
+            Outcome::Failure => drop(failures.fetch_add(1, Ordering::Relaxed)),
         }
         if let Some((started, origin)) = self.clock {
             let now = Instant::now();
-            load.observe(now - started, now, origin);
+            self.tally.observe(now - started, now, origin);
         }
-    }
-}
-
-impl Drop for Ticket {
-    #[inline]
-    fn drop(&mut self) {
-        self.member.load().in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -140,32 +174,46 @@ mod tests {
     use super::*;
     use crate::instance::Instance;
 
-    fn member() -> Arc<Member> {
+    fn load() -> Load {
         let instance = Instance::new(std::net::SocketAddr::from(([127, 0, 0, 1], 1)));
-        Arc::new(Member::new(Arc::new(instance), Arc::new(Load::new(InstanceKey(7)))))
+        Load::new(InstanceKey(7), Arc::new(instance))
+    }
+
+    #[test]
+    fn looking_at_a_load_is_no_request_and_a_request_outlives_who_looks() {
+        let load = load();
+        let (ticket, other) = (Ticket::new(&load, None), load.share());
+        assert_eq!((load.in_flight(), other.in_flight()), (1, 1));
+        drop(load);
+        assert_eq!(other.in_flight(), 1);
+        let heavier = Arc::new((*ticket.instance()).clone().with_weight(9));
+        other.refresh(&heavier);
+        assert_eq!((ticket.instance().weight(), ticket.key()), (9, other.key()));
+        drop(ticket);
+        assert_eq!(other.in_flight(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn tickets_count_and_outcomes_are_kept() {
-        let member = member();
-        let (first, second) = (Ticket::new(member.clone(), None), Ticket::new(member.clone(), None));
-        assert_eq!(member.load().in_flight(), 2);
+        let load = load();
+        let (first, second) = (Ticket::new(&load, None), Ticket::new(&load, None));
+        assert_eq!(load.in_flight(), 2);
         first.complete(Outcome::Failure);
         drop(second);
-        assert_eq!((member.load().in_flight(), member.load().failures_in_a_row()), (0, 1));
-        Ticket::new(member.clone(), None).complete(Outcome::Success);
-        assert_eq!((member.load().failures_in_a_row(), member.load().latency()), (0, None));
+        assert_eq!((load.in_flight(), load.failures_in_a_row()), (0, 1));
+        Ticket::new(&load, None).complete(Outcome::Success);
+        assert_eq!((load.failures_in_a_row(), load.latency()), (0, None));
     }
 
     #[tokio::test(start_paused = true)]
     async fn latency_follows_what_is_observed_and_forgets_the_old() {
-        let member = member();
+        let load = load();
         let origin = Instant::now();
         let observe = async |millis| {
-            let ticket = Ticket::new(member.clone(), Some(origin));
+            let ticket = Ticket::new(&load, Some(origin));
             tokio::time::advance(Duration::from_millis(millis)).await;
             ticket.complete(Outcome::Success);
-            member.load().latency().unwrap().as_millis()
+            load.latency().unwrap().as_millis()
         };
         assert_eq!(observe(100).await, 100);
         let after_one = observe(300).await;

@@ -10,12 +10,14 @@ use crate::load::{InstanceKey, Load};
 #[derive(Debug)]
 pub struct Member {
     instance: Arc<Instance>,
-    load: Arc<Load>,
+    load: Load,
 }
 
 impl Member {
-    pub(crate) fn new(instance: Arc<Instance>, load: Arc<Load>) -> Self {
-        Self { instance, load }
+    /// Who is known as `instance` from now on.
+    pub(crate) fn new(instance: Arc<Instance>, load: &Load) -> Self {
+        load.refresh(&instance);
+        Self { instance, load: load.share() }
     }
 
     /// The instance.
@@ -37,10 +39,6 @@ impl Member {
     #[must_use]
     pub fn key(&self) -> InstanceKey {
         self.load.key()
-    }
-
-    pub(crate) fn shared_load(&self) -> Arc<Load> {
-        Arc::clone(&self.load)
     }
 }
 
@@ -80,7 +78,11 @@ impl Members {
 impl FromIterator<Instance> for Members {
     /// Members with fresh loads: for tests of balancers.
     fn from_iter<I: IntoIterator<Item = Instance>>(instances: I) -> Self {
-        let member = |(key, instance)| Arc::new(Member::new(Arc::new(instance), Arc::new(Load::new(InstanceKey(key)))));
+        let member = |(key, instance)| {
+            let instance = Arc::new(instance);
+            let load = Load::new(InstanceKey(key), Arc::clone(&instance));
+            Arc::new(Member::new(instance, &load))
+        };
         let mut members = Chunked::new();
         members.extend((0..).zip(instances).map(member).collect());
         Self(members)

@@ -17,7 +17,7 @@ use crate::balancer::Balancer;
 use crate::cell::EndpointCell;
 use crate::defaults::MAX_CONNECTING;
 use crate::delta::Delta;
-use crate::endpoints::Endpoints;
+use crate::endpoints::{Endpoints, Seat};
 use crate::error::{BoxError, Error};
 use crate::factory::{Connecting, Factory};
 use crate::filter::Filter;
@@ -64,7 +64,7 @@ pub(crate) struct Updater<F: Factory> {
 
 /// Someone who is known and no member.
 struct Aside<S> {
-    load: Arc<Load>,
+    load: Load,
     backoff: Option<Backoff>,
     stage: Stage<S>,
 }
@@ -76,7 +76,7 @@ enum Stage<S> {
     Dialing,
     Failed,
     /// It has one, and may not be picked.
-    Made(Arc<S>),
+    Made(Arc<Seat<S>>),
 }
 
 impl<F: Factory> Updater<F> {
@@ -193,22 +193,22 @@ impl<F: Factory> Updater<F> {
             match (self.place_of(instance.id()), why) {
                 (Some(place), None) => self.refresh(place, instance),
                 (Some(place), Some(why)) => {
-                    if let Some((load, service)) = self.take_out(place) {
-                        let aside = Aside { load, backoff: None, stage: Stage::Made(service) };
+                    if let Some(seat) = self.take_out(place) {
+                        let aside = Aside { load: seat.load.share(), backoff: None, stage: Stage::Made(seat) };
                         self.aside.insert(instance.shared_id(), aside);
                     }
                     self.next.left_out.insert(instance.shared_id(), (instance, why));
                 }
                 (None, Some(why)) => {
                     let id = instance.shared_id();
-                    self.aside_entry(&id);
+                    self.aside_entry(&instance);
                     self.next.left_out.insert(id, (instance, why));
                 }
                 (None, None) => {
-                    if let Some((load, service)) = self.connect(&instance) {
+                    if let Some(seat) = self.connect(&instance) {
                         self.next.left_out.remove(instance.id());
-                        members.push(Arc::new(Member::new(instance, load)));
-                        services.push(service);
+                        members.push(Arc::new(Member::new(instance, &seat.load)));
+                        services.push(seat);
                     }
                 }
             }
@@ -222,20 +222,20 @@ impl<F: Factory> Updater<F> {
     }
 
     /// A service for `instance`, if there is one or the factory makes one at once; else it is being made.
-    fn connect(&mut self, instance: &Arc<Instance>) -> Option<(Arc<Load>, Arc<F::Service>)> {
+    fn connect(&mut self, instance: &Arc<Instance>) -> Option<Arc<Seat<F::Service>>> {
         let id = instance.shared_id();
-        let aside = self.aside_entry(&id);
-        let load = Arc::clone(&aside.load);
+        let aside = self.aside_entry(instance);
+        let load = aside.load.share();
         let why = match &aside.stage {
-            Stage::Made(service) => {
-                let service = Arc::clone(service);
+            Stage::Made(seat) => {
+                let seat = Arc::clone(seat);
                 self.aside.remove(&id);
-                return Some((load, service));
+                return Some(seat);
             }
             Stage::Unmade => match self.make(instance) {
                 Connecting::Now(Ok(service)) => {
                     self.aside.remove(&id);
-                    return Some((load, Arc::new(service)));
+                    return Some(Arc::new(Seat { service, load }));
                 }
                 Connecting::Now(Err(error)) => self.failed(&id, error),
                 Connecting::Later(dial) => {
@@ -291,7 +291,7 @@ impl<F: Factory> Updater<F> {
         match self.aside.get_mut(&id) {
             Some(aside) if aside.load.key() == key => match made {
                 Ok(service) => {
-                    aside.stage = Stage::Made(Arc::new(service));
+                    aside.stage = Stage::Made(Arc::new(Seat { service, load: aside.load.share() }));
                     aside.backoff = None;
                 }
                 Err(error) => {
@@ -382,17 +382,17 @@ impl<F: Factory> Updater<F> {
     fn refresh(&mut self, place: usize, instance: Arc<Instance>) {
         let Some(member) = self.next.members.get(place) else { return };
         if !Arc::ptr_eq(member.instance(), &instance) {
-            let load = member.shared_load();
-            self.next.members.0.set(place, Arc::new(Member::new(instance, load)));
+            let refreshed = Arc::new(Member::new(instance, member.load()));
+            self.next.members.0.set(place, refreshed);
         }
     }
 
     /// Takes a member out; the last takes its place.
-    fn take_out(&mut self, place: usize) -> Option<(Arc<Load>, Arc<F::Service>)> {
+    fn take_out(&mut self, place: usize) -> Option<Arc<Seat<F::Service>>> {
         let members = &self.next.members;
         let last = members.len().checked_sub(1)?;
         let (gone, moved) = (Arc::clone(members.get(place)?), Arc::clone(members.get(last)?));
-        let service = Arc::clone(self.next.services.get(place)?);
+        let seat = Arc::clone(self.next.services.get(place)?);
         let hash = |member: &Member| self.hasher.hash_one(member.instance().id());
         if let Ok(entry) = self.places.find_entry(hash(&gone), |at| *at as usize == place) {
             entry.remove();
@@ -404,7 +404,7 @@ impl<F: Factory> Updater<F> {
         }
         self.next.members.0.swap_remove(place);
         self.next.services.swap_remove(place);
-        Some((gone.shared_load(), service))
+        Some(seat)
     }
 
     fn place_of(&self, id: &str) -> Option<usize> {
@@ -425,11 +425,12 @@ impl<F: Factory> Updater<F> {
         }
     }
 
-    fn aside_entry(&mut self, id: &Arc<str>) -> &mut Aside<F::Service> {
+    fn aside_entry(&mut self, instance: &Arc<Instance>) -> &mut Aside<F::Service> {
         let next_key = &mut self.next_key;
-        self.aside.entry(Arc::clone(id)).or_insert_with(|| {
+        self.aside.entry(instance.shared_id()).or_insert_with(|| {
             *next_key += 1;
-            Aside { load: Arc::new(Load::new(InstanceKey(*next_key))), backoff: None, stage: Stage::Unmade }
+            let load = Load::new(InstanceKey(*next_key), Arc::clone(instance));
+            Aside { load, backoff: None, stage: Stage::Unmade }
         })
     }
 

@@ -31,8 +31,8 @@ impl<S, C> Counted<S, C> {
 
     /// Who was picked; `None` when a call has already taken the ticket, and for a clone.
     #[must_use]
-    pub fn instance(&self) -> Option<&Arc<Instance>> {
-        self.ticket.as_ref().map(|ticket| ticket.member().instance())
+    pub fn instance(&self) -> Option<Arc<Instance>> {
+        self.ticket.as_ref().map(Ticket::instance)
     }
 
     /// The service and the ticket, which must live as long as the request; `None` when a call has already taken it.

@@ -82,7 +82,7 @@ where
                     match balanced.pick(pick) {
                         Ok(picked) => {
                             progress.made += 1;
-                            progress.called = Some(picked.ticket.member().key());
+                            progress.called = Some(picked.ticket.key());
                             if progress.made < retrying.limits().attempts {
                                 *this.request = retrying.policy().clone_request(&request);
                             }

@@ -47,7 +47,7 @@ where
 
     #[inline]
     fn attempt(&mut self, picked: Picked<S>, request: Req, keep_instance: bool) -> Self::Attempt {
-        let kept = keep_instance.then(|| Arc::clone(picked.ticket.member().instance()));
+        let kept = keep_instance.then(|| picked.ticket.instance());
         ServiceCall::new(picked, request, self.0.clone(), kept)
     }
 }
@@ -68,7 +68,7 @@ where
 
     #[inline]
     fn attempt(&mut self, picked: Picked<S>, request: Req, _keep_instance: bool) -> Run<Fut> {
-        let instance = Arc::clone(picked.ticket.member().instance());
+        let instance = picked.ticket.instance();
         Run { instance, future: (self.run)(Counted::new(picked, self.completion.clone()), request) }
     }
 }

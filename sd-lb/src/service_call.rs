@@ -80,7 +80,7 @@ where
 
     fn instance(self: Pin<&mut Self>) -> Option<Arc<Instance>> {
         let this = self.project();
-        this.ticket.as_ref().map(|ticket| Arc::clone(ticket.member().instance())).or_else(|| this.kept.take())
+        this.ticket.as_ref().map(Ticket::instance).or_else(|| this.kept.take())
     }
 
     fn give_up(self: Pin<&mut Self>) {
@@ -93,7 +93,7 @@ where
 #[cold]
 fn note_failure(ticket: &mut Option<Ticket>, kept: &mut Option<Arc<Instance>>) {
     if let Some(ticket) = ticket.take() {
-        *kept = Some(Arc::clone(ticket.member().instance()));
+        *kept = Some(ticket.instance());
         ticket.complete(Outcome::Failure);
     }
 }
