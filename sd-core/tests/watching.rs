@@ -1,4 +1,4 @@
-//! How core supervises watches: sessions that break as a script says, on paused time; and what stands in the log.
+//! How core supervises watches: sessions that break as a script says, on paused time.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sd_core::{
-    Address, Catalog as _, CatalogPublisher, Connection, Error, ErrorKind, Grant, Instance, Instancer as _, Lost,
-    MemoryRegistry, ProbeReport, Publisher, Record, Registrar as _, Registration, Registry, SeededRandomness,
-    ServiceName,
+    Address, CatalogPublisher, Connection, Error, ErrorKind, Grant, Instance, Instancer as _, Lost, ProbeReport,
+    Publisher, Record, Registry, SeededRandomness, ServiceName,
 };
 use tokio::sync::Notify;
 use tokio::time::{Instant, advance, sleep, timeout};
@@ -235,58 +234,4 @@ async fn a_process_that_stood_still_calls_its_views_stale_until_they_are_read_ag
     let live = timeout(Duration::from_secs(1), subscription.changed()).await.unwrap().unwrap();
     assert!(live.freshness().is_live(), "read again at once: {live:?}");
     assert_eq!((connection.counters().pauses, registry.sessions()), (1, 2));
-}
-
-/// Counts what is logged on this thread.
-struct Lines(Arc<AtomicUsize>);
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        metadata.target().starts_with("sd_core") && *metadata.level() <= tracing::Level::INFO
-    }
-    fn new_span(&self, _span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-    fn record(&self, _span: &tracing::span::Id, _values: &tracing::span::Record<'_>) {}
-    fn record_follows_from(&self, _span: &tracing::span::Id, _follows: &tracing::span::Id) {}
-    fn event(&self, _event: &tracing::Event<'_>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-    fn enter(&self, _span: &tracing::span::Id) {}
-    fn exit(&self, _span: &tracing::span::Id) {}
-}
-
-/// "An hour's outage is at most 20 lines per connection", with many watches and registrations.
-#[tokio::test(start_paused = true)]
-async fn an_hour_of_outage_is_at_most_twenty_lines() {
-    let lines = Arc::new(AtomicUsize::new(0));
-    let _logging = tracing::subscriber::set_default(Lines(Arc::clone(&lines)));
-    let registry = MemoryRegistry::new();
-    let connection = Connection::builder(Arc::new(registry.clone())).build().unwrap();
-    let services: Vec<ServiceName> = (0..50).map(|number| format!("service-{number}").parse().unwrap()).collect();
-    let mut subscriptions: Vec<_> = services.iter().map(|service| connection.subscribe(service)).collect();
-    for subscription in &mut subscriptions {
-        subscription.known().await;
-    }
-    let _catalog = connection.subscribe_services();
-    registry.set_down(true);
-    let mut handles: Vec<_> = services
-        .iter()
-        .map(|service| connection.register_in_background(Registration::new(service.as_str(), instance())).unwrap())
-        .collect();
-    sleep(HOUR).await;
-    assert!(subscriptions.iter().all(|subscription| subscription.snapshot().freshness().is_stale()));
-    registry.set_down(false);
-    for handle in &mut handles {
-        timeout(HOUR, handle.accepted()).await.unwrap().unwrap();
-    }
-    sleep(HOUR).await;
-    assert!(subscriptions.iter().all(|subscription| subscription.snapshot().freshness().is_live()));
-    let counters = connection.counters();
-    assert!(
-        counters.watch_failures > 1000 && counters.register_failures > 1000,
-        "counters tell the rest: {counters:?}"
-    );
-    let lines = lines.load(Ordering::SeqCst);
-    assert!((2..=20).contains(&lines), "{lines} lines");
 }
