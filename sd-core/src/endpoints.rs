@@ -148,8 +148,7 @@ pub struct Picked<S> {
 }
 
 /// Nobody may be picked.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("no endpoint may be picked: {known} known, {}", describe(.freshness))]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NoEndpoints {
     /// How many instances are known, all of them left out.
@@ -158,6 +157,19 @@ pub struct NoEndpoints {
     pub freshness: Freshness,
     /// Whether it may be different in a moment: nothing is known yet, or connections are being made.
     pub undecided: bool,
+}
+
+impl fmt::Display for NoEndpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no endpoint may be picked: {} known, {}", self.known, describe(&self.freshness))
+    }
+}
+
+/// The source is what is in the way of the registry, if anything is.
+impl std::error::Error for NoEndpoints {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.freshness.error().map(|error| error as _)
+    }
 }
 
 fn describe(freshness: &Freshness) -> &'static str {

@@ -107,6 +107,9 @@ impl<E> fmt::Display for RetryError<E> {
         let made_of = |f: &mut fmt::Formatter<'_>| write!(f, "{made} of {allowed} attempts");
         match self.reason {
             GaveUp::Exhausted => write!(f, "all {made} attempts failed"),
+            GaveUp::TimedOut if made <= 1 && self.no_endpoints().is_some() => {
+                f.write_str("the call's time was over before anybody could be picked")
+            }
             GaveUp::TimedOut => {
                 made_of(f)?;
                 f.write_str(" when the call's time was over")
