@@ -1,32 +1,28 @@
 //! The write half of a subscription: keeps the set, decides what is published, remembers what was known.
 
 use std::any::Any;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use imbl::OrdMap;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::instance::Instance;
-use crate::snapshot::{Basis, Freshness, Snapshot};
+use crate::snapshot::{Freshness, Snapshot};
 use crate::staleness::StalenessPolicy;
 use crate::subscription::Subscription;
 
-/// How many unreadable entries are told apart in the log; beyond it they are only counted.
-const SKIPPED_REMEMBERED: usize = 1024;
+mod change;
+mod state;
 
-/// One change of a watched set.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Change {
-    /// The instance is there as given.
-    Put(Arc<Instance>),
-    /// The instance with this id is gone.
-    Remove(Arc<str>),
-}
+pub use change::Change;
+use change::{Instances, last_of_each, put};
+use state::State;
+
+/// How many unreadable entries are told apart in the log; beyond it they are not counted either.
+const SKIPPED_REMEMBERED: usize = 1024;
 
 /// Where a broken watch may go on: what it means is the backend's own affair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,25 +49,6 @@ struct Shared {
     deadline_moved: Notify,
     /// Told at every publication of what is live; one waits, the watcher.
     settled: Notify,
-}
-
-type Instances = OrdMap<Arc<str>, Arc<Instance>>;
-
-#[derive(Debug)]
-struct State {
-    policy: StalenessPolicy,
-    ttl: Duration,
-    /// Kept although the registry no longer holds them: id, and since when.
-    missing: BTreeMap<Arc<str>, Instant>,
-    hold_until: Option<Instant>,
-    stale_since: Option<Instant>,
-    /// What was known when it was dropped for its age: a session that resumes goes on from there.
-    invalidated: Option<Instances>,
-    /// Whether a session broke since the set was last read whole.
-    broken: bool,
-    cursor: Option<Cursor>,
-    kept: Option<Box<dyn Any + Send>>,
-    skipped: HashMap<String, u64>,
 }
 
 impl Publisher {
@@ -347,70 +324,6 @@ impl Publisher {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing inside can leave the state half-changed, so a panic elsewhere does not spoil it.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The last change of each instance: what comes and goes at once is none.
-fn last_of_each(changes: impl IntoIterator<Item = Change>) -> Vec<Change> {
-    let mut changes: Vec<_> = changes.into_iter().collect();
-    if changes.len() > 1 {
-        let mut seen = HashSet::with_capacity(changes.len());
-        changes.reverse();
-        changes.retain(|change| {
-            seen.insert(match change {
-                Change::Put(instance) => instance.shared_id(),
-                Change::Remove(id) => Arc::clone(id),
-            })
-        });
-    }
-    changes
-}
-
-/// Puts `instance` where a different one, or none, stood; says whether it did.
-fn put(set: &mut Instances, instance: &Arc<Instance>) -> bool {
-    let differs = set.get(instance.id()) != Some(instance);
-    if differs {
-        set.insert(instance.shared_id(), Arc::clone(instance));
-    }
-    differs
-}
-
-impl State {
-    /// Keeps `lost`, each from now on, until the grace is over or the first of them reaches the age limit.
-    fn hold(&mut self, lost: &[Arc<str>]) {
-        let now = Instant::now();
-        for id in lost {
-            self.missing.entry(Arc::clone(id)).or_insert(now);
-        }
-        let grace = self.policy.grace(self.ttl);
-        let newest = self.missing.values().max().copied().unwrap_or(now);
-        let oldest = self.missing.values().min().copied().unwrap_or(now);
-        self.hold_until = Some((newest + grace).min(oldest + self.policy.hold_age_limit));
-    }
-
-    fn release(&mut self) {
-        self.missing.clear();
-        self.hold_until = None;
-    }
-
-    fn basis(&self) -> Basis {
-        if self.invalidated.is_some() {
-            return Basis::Invalidated;
-        }
-        match self.hold_until {
-            Some(until) => Basis::Held { missing: self.missing.len(), until: until.into_std() },
-            None if self.stale_since.is_some() => Basis::LastKnownGood,
-            None => Basis::Registry,
-        }
-    }
-
-    fn invalidates_at(&self) -> Option<Instant> {
-        self.invalidated.is_none().then_some(())?;
-        Some(self.stale_since? + self.policy.invalidate_after?)
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        [self.hold_until, self.invalidates_at()].into_iter().flatten().min()
     }
 }
 

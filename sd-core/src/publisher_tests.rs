@@ -7,6 +7,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::delta::Delta;
+use crate::snapshot::Basis;
 
 const TTL: Duration = Duration::from_secs(10);
 const GRACE: Duration = Duration::from_secs(30);

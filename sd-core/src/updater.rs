@@ -1,8 +1,7 @@
 //! The task behind an endpointer: follows the instances, makes services, publishes sets, retires old ones.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, RandomState};
-use std::panic::AssertUnwindSafe;
+use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +10,14 @@ use tokio::sync::watch;
 use tokio::task::{self, JoinSet};
 use tokio::time::Instant;
 
-use crate::admission::{LeftOut, PanicGauge, left_out};
+use crate::admission::{PanicGauge, left_out};
 use crate::backoff::Backoff;
 use crate::balancer::Balancer;
 use crate::cell::EndpointCell;
-use crate::defaults::MAX_CONNECTING;
 use crate::delta::Delta;
 use crate::endpoints::{Endpoints, Seat};
-use crate::error::{BoxError, Error};
-use crate::factory::{Connecting, Factory};
+use crate::error::BoxError;
+use crate::factory::Factory;
 use crate::filter::Filter;
 use crate::instance::Instance;
 use crate::load::{InstanceKey, Load};
@@ -27,12 +25,13 @@ use crate::members::Member;
 use crate::snapshot::Snapshot;
 use crate::subscription::Subscription;
 
+mod dialing;
+mod places;
+
 /// How often retired sets are looked at while there are any: a reader holds one for nanoseconds.
 const RETIRE_EVERY: Duration = Duration::from_millis(5);
 /// So many retired sets are kept for readers that stand still inside a pick; beyond it the reader frees its set itself.
 const MOST_RETIRED: usize = 1024;
-
-type Joined<S> = Result<(task::Id, Result<S, BoxError>), task::JoinError>;
 
 pub(crate) struct Updater<F: Factory> {
     cell: Arc<EndpointCell<F::Service>>,
@@ -221,131 +220,6 @@ impl<F: Factory> Updater<F> {
         }
     }
 
-    /// A service for `instance`, if there is one or the factory makes one at once; else it is being made.
-    fn connect(&mut self, instance: &Arc<Instance>) -> Option<Arc<Seat<F::Service>>> {
-        let id = instance.shared_id();
-        let aside = self.aside_entry(instance);
-        let load = aside.load.share();
-        let why = match &aside.stage {
-            Stage::Made(seat) => {
-                let seat = Arc::clone(seat);
-                self.aside.remove(&id);
-                return Some(seat);
-            }
-            Stage::Unmade => match self.make(instance) {
-                Connecting::Now(Ok(service)) => {
-                    self.aside.remove(&id);
-                    return Some(Arc::new(Seat { service, load }));
-                }
-                Connecting::Now(Err(error)) => self.failed(&id, error),
-                Connecting::Later(dial) => {
-                    self.stage(&id, Stage::Dialing);
-                    if self.dials.len() < MAX_CONNECTING {
-                        self.dial(load.key(), Arc::clone(&id), dial);
-                    } else {
-                        // Dropped unpolled, and made again when there is a free place.
-                        self.stage(&id, Stage::Queued);
-                        self.queue.push_back(Arc::clone(&id));
-                    }
-                    LeftOut::Connecting
-                }
-            },
-            Stage::Queued | Stage::Dialing | Stage::Failed => match self.next.left_out.get(&id) {
-                Some((_, why @ (LeftOut::Connecting | LeftOut::Unconnected(_)))) => why.clone(),
-                _ => LeftOut::Connecting,
-            },
-        };
-        self.next.left_out.insert(id, (Arc::clone(instance), why));
-        None
-    }
-
-    /// Asks the factory; one that panics must not end the task that everyone depends on.
-    fn make(&self, instance: &Arc<Instance>) -> Connecting<F::Service> {
-        let make = AssertUnwindSafe(|| self.factory.make(Arc::clone(instance)));
-        std::panic::catch_unwind(make).unwrap_or_else(|_| Connecting::Now(Err("the factory panicked".into())))
-    }
-
-    fn dial(
-        &mut self,
-        key: InstanceKey,
-        id: Arc<str>,
-        dial: impl Future<Output = Result<F::Service, BoxError>> + Send + 'static,
-    ) {
-        let limit = self.connect_timeout;
-        let dial = self.dials.spawn(async move {
-            match tokio::time::timeout(limit, dial).await {
-                Ok(made) => made,
-                Err(_) => Err(format!("no connection within {limit:?}").into()),
-            }
-        });
-        self.dialing.insert(dial.id(), (key, id));
-    }
-
-    /// Takes over what a dial came to, if its instance is still there at the same address.
-    fn joined(&mut self, joined: Joined<F::Service>) {
-        let (dial, made) = match joined {
-            Ok(joined) => joined,
-            Err(panicked) => (panicked.id(), Err("the factory panicked".into())),
-        };
-        let Some((key, id)) = self.dialing.remove(&dial) else { return };
-        match self.aside.get_mut(&id) {
-            Some(aside) if aside.load.key() == key => match made {
-                Ok(service) => {
-                    aside.stage = Stage::Made(Arc::new(Seat { service, load: aside.load.share() }));
-                    aside.backoff = None;
-                }
-                Err(error) => {
-                    let why = self.failed(&id, error);
-                    if let Some((_, present)) = self.next.left_out.get_mut(&id)
-                        && matches!(present, LeftOut::Connecting | LeftOut::Unconnected(_))
-                    {
-                        *present = why;
-                    }
-                    return;
-                }
-            },
-            _ => return,
-        }
-        if let Some(instance) = self.seen.get(&id).cloned() {
-            self.admit(vec![instance]);
-        }
-    }
-
-    /// Notes that no service could be made, and when to try again.
-    fn failed(&mut self, id: &Arc<str>, error: BoxError) -> LeftOut {
-        if let Some(aside) = self.aside.get_mut(id) {
-            let delay = aside.backoff.get_or_insert_default().failed();
-            aside.stage = Stage::Failed;
-            self.retries.insert((Instant::now() + delay, Arc::clone(id)));
-        }
-        LeftOut::Unconnected(Error::unavailable("no connection to the instance").during("connect").with_source(error))
-    }
-
-    fn retry(&mut self) {
-        let now = Instant::now();
-        let mut again = Vec::new();
-        while self.retries.first().is_some_and(|(at, _)| *at <= now) {
-            let Some((_, id)) = self.retries.pop_first() else { break };
-            if matches!(self.aside.get(&id), Some(Aside { stage: Stage::Failed, .. })) {
-                self.stage(&id, Stage::Unmade);
-                again.extend(self.seen.get(&id).cloned());
-            }
-        }
-        self.admit(again);
-    }
-
-    /// Fills the places that dials have left.
-    fn dial_more(&mut self) {
-        while self.dials.len() < MAX_CONNECTING {
-            let Some(id) = self.queue.pop_front() else { break };
-            if matches!(self.aside.get(&id), Some(Aside { stage: Stage::Queued, .. })) {
-                self.stage(&id, Stage::Unmade);
-                let instance = self.seen.get(&id).cloned();
-                self.admit(instance.into_iter().collect());
-            }
-        }
-    }
-
     /// Publishes what was prepared, with a new picker if the members changed.
     fn publish(&mut self) {
         self.next.connecting = self.dials.len() + self.queue.len();
@@ -366,77 +240,6 @@ impl<F: Factory> Updater<F> {
         self.retired.retain(|set| Arc::strong_count(set) > 1);
         while self.retired.len() > MOST_RETIRED {
             self.retired.pop_front();
-        }
-    }
-
-    /// Forgets someone who is gone, and drops the service.
-    fn forget(&mut self, id: &str) {
-        self.next.left_out.remove(id);
-        match self.place_of(id) {
-            Some(place) => drop(self.take_out(place)),
-            None => drop(self.aside.remove(id)),
-        }
-    }
-
-    /// Gives the member at `place` a new instance of the same id and address.
-    fn refresh(&mut self, place: usize, instance: Arc<Instance>) {
-        let Some(member) = self.next.members.get(place) else { return };
-        if !Arc::ptr_eq(member.instance(), &instance) {
-            let refreshed = Arc::new(Member::new(instance, member.load()));
-            self.next.members.0.set(place, refreshed);
-        }
-    }
-
-    /// Takes a member out; the last takes its place.
-    fn take_out(&mut self, place: usize) -> Option<Arc<Seat<F::Service>>> {
-        let members = &self.next.members;
-        let last = members.len().checked_sub(1)?;
-        let (gone, moved) = (Arc::clone(members.get(place)?), Arc::clone(members.get(last)?));
-        let seat = Arc::clone(self.next.services.get(place)?);
-        let hash = |member: &Member| self.hasher.hash_one(member.instance().id());
-        if let Ok(entry) = self.places.find_entry(hash(&gone), |at| *at as usize == place) {
-            entry.remove();
-        }
-        if last != place
-            && let Some(at) = self.places.find_mut(hash(&moved), |at| *at as usize == last)
-        {
-            *at = place as u32;
-        }
-        self.next.members.0.swap_remove(place);
-        self.next.services.swap_remove(place);
-        Some(seat)
-    }
-
-    fn place_of(&self, id: &str) -> Option<usize> {
-        let is_it = |at: &u32| self.next.members.get(*at as usize).is_some_and(|member| member.instance().id() == id);
-        self.places.find(self.hasher.hash_one(id), is_it).map(|at| *at as usize)
-    }
-
-    fn index(&mut self, place: usize) {
-        let Self { places, hasher, next, .. } = self;
-        let id_hash = |at: usize| next.members.get(at).map_or(0, |member| hasher.hash_one(member.instance().id()));
-        places.insert_unique(id_hash(place), place as u32, |at| id_hash(*at as usize));
-    }
-
-    fn address_of(&self, id: &str) -> Option<crate::address::Address> {
-        match self.place_of(id) {
-            Some(place) => self.next.members.get(place).map(|member| member.instance().address().clone()),
-            None => self.next.left_out.get(id).map(|(instance, _)| instance.address().clone()),
-        }
-    }
-
-    fn aside_entry(&mut self, instance: &Arc<Instance>) -> &mut Aside<F::Service> {
-        let next_key = &mut self.next_key;
-        self.aside.entry(instance.shared_id()).or_insert_with(|| {
-            *next_key += 1;
-            let load = Load::new(InstanceKey(*next_key), Arc::clone(instance));
-            Aside { load, backoff: None, stage: Stage::Unmade }
-        })
-    }
-
-    fn stage(&mut self, id: &Arc<str>, stage: Stage<F::Service>) {
-        if let Some(aside) = self.aside.get_mut(id) {
-            aside.stage = stage;
         }
     }
 }
