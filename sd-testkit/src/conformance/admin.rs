@@ -38,21 +38,24 @@ pub async fn draining_another_marks_that_one_alone(env: &dyn Environment) {
 pub async fn deregistering_another_takes_that_one_alone(env: &dyn Environment) {
     let (registry, other) = (env.connect(&ConnectOptions::default()), env.connect(&ConnectOptions::default()));
     let service = random_service();
-    let _a = soon("register", registry.register(registration(&service, "a", 1000))).await.unwrap();
-    let _aa = soon("register", registry.register(registration(&service, "aa", 1001))).await.unwrap();
+    let mut a = soon("register", registry.register(registration(&service, "a", 1000))).await.unwrap();
+    let aa = soon("register", registry.register(registration(&service, "aa", 1001))).await.unwrap();
     let mut watcher = registry.subscribe(&service);
     until_ids("both", &mut watcher, &["a", "aa"]).await;
-    let follow = tokio::spawn(async move {
+    soon("deregister", other.deregister(&service, "a")).await.unwrap();
+    // Its owner lives and puts it back, perhaps before a watcher has looked; but the owner notices.
+    let neighbour_stands = async {
         loop {
             let snapshot = soon("changed", watcher.changed()).await.expect("not ended");
             assert!(snapshot.get("aa").is_some(), "a neighbour was taken: {snapshot:?}");
-            if snapshot.get("a").is_none() {
-                return;
-            }
         }
-    });
-    soon("deregister", other.deregister(&service, "a")).await.unwrap();
-    soon("gone", follow).await.unwrap();
+    };
+    tokio::select! {
+        state = soon("noticed", a.changed()) => drop(state.expect("not ended")),
+        () = neighbour_stands => {}
+    }
+    until_ids("both again", &mut watcher, &["a", "aa"]).await;
+    assert!(aa.state().is_registered(), "{aa:?}");
 }
 
 /// "An owner that lives registers it again."

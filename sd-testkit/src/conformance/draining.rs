@@ -10,17 +10,20 @@ use crate::mount::not_applicable;
 use crate::samples::{random_service, registration};
 use crate::waiting::{soon, until_ids};
 
-/// What a watcher saw of instance `a`, one after the other, until it was gone.
-async fn life_of_a(mut watcher: Subscription) -> Vec<Option<Health>> {
+/// What a watcher saw of instance `a`, one after the other, from now until it was gone.
+fn life_of_a(mut watcher: Subscription) -> impl Future<Output = Vec<Option<Health>>> {
     let health = |snapshot: &Snapshot| snapshot.get("a").map(|instance| instance.health());
+    // Before the future is first polled: by then it may be draining already.
     let mut seen = vec![health(&watcher.snapshot())];
-    while seen.last() != Some(&None) {
-        let now = health(&soon("the instance's end", watcher.changed()).await.expect("not ended"));
-        if seen.last() != Some(&now) {
-            seen.push(now);
+    async move {
+        while seen.last() != Some(&None) {
+            let now = health(&soon("the instance's end", watcher.changed()).await.expect("not ended"));
+            if seen.last() != Some(&now) {
+                seen.push(now);
+            }
         }
+        seen
     }
-    seen
 }
 
 /// "`drain(grace)` marks it draining, waits `grace` so that watchers can have seen it, then deregisters."
@@ -31,7 +34,7 @@ pub async fn watchers_see_draining_before_the_end(env: &dyn Environment) {
     let mut watcher = other.subscribe(&service);
     until_ids("there", &mut watcher, &["a"]).await;
     let life = tokio::spawn(life_of_a(watcher));
-    let grace = Duration::from_secs(1);
+    let grace = Duration::from_secs(2);
     soon("drain", handle.drain(grace)).await.unwrap();
     let seen = soon("the end", life).await.unwrap();
     let wanted = [Some(Health::Up), Some(Health::Draining), None];
