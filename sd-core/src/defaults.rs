@@ -54,6 +54,14 @@ pub const RETRY_BUDGET_PER_SECOND: u32 = 10;
 pub const RETRY_BUDGET_WINDOW: Duration = Duration::from_secs(10);
 /// How long a stopping service lets its clients see that it drains.
 pub const DRAIN: Duration = Duration::from_secs(5);
+/// How long requests may take to finish once a stopping service has left its registry.
+pub const FINISH: Duration = Duration::from_secs(20);
+/// How often a file of services is looked at.
+pub const FILE_POLL: Duration = Duration::from_secs(1);
+/// The largest file of services, in bytes.
+pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
+/// The most instances that a file of services may hold.
+pub const MAX_FILE_INSTANCES: usize = 100_000;
 /// The weight of an instance that says none.
 pub const WEIGHT: u32 = 1;
 /// The largest weight: what every registry can carry (Consul's limit).

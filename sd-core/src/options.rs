@@ -14,30 +14,39 @@ use crate::secret::Secret;
 /// names those that were asked for, so that a slip of the pen is never silently ignored.
 #[derive(Clone, Default)]
 pub struct Options {
-    given: BTreeMap<String, String>,
+    given: BTreeMap<String, Vec<String>>,
     known: BTreeSet<&'static str>,
+    /// A key that stands for one value and was given several.
+    repeated: Option<&'static str>,
 }
 
 impl Options {
     pub(crate) fn parse(query: &str) -> Result<Self, Error> {
-        let mut given = BTreeMap::new();
+        let mut given: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair
                 .split_once('=')
                 .ok_or_else(|| Error::config(format!("option {pair:?} has no value; write key=value")))?;
             let key = decode(key).map_err(Error::config)?;
             let value = decode(value).map_err(|why| Error::config(format!("option {key:?}: {why}")))?;
-            if given.insert(key.clone(), value).is_some() {
-                return Err(Error::config(format!("option {key:?} is given twice")));
-            }
+            given.entry(key).or_default().push(value);
         }
-        Ok(Self { given, known: BTreeSet::new() })
+        Ok(Self { given, known: BTreeSet::new(), repeated: None })
     }
 
-    /// Takes a text.
+    /// Takes a text. A key that is given twice is an error of [`finish`](Self::finish).
     pub fn text(&mut self, key: &'static str) -> Option<String> {
+        let mut given = self.texts(key);
+        if given.len() > 1 {
+            self.repeated = Some(key);
+        }
+        given.pop()
+    }
+
+    /// Takes every text that is given for a key, in their order: for what may be said several times.
+    pub fn texts(&mut self, key: &'static str) -> Vec<String> {
         self.known.insert(key);
-        self.given.remove(key)
+        self.given.remove(key).unwrap_or_default()
     }
 
     /// Takes a text that no message shows.
@@ -89,8 +98,12 @@ impl Options {
     /// Says that all known keys were taken.
     ///
     /// # Errors
-    /// `Config` for a key that nobody took, naming the known ones.
+    /// `Config` for a key that nobody took, naming the known ones, and for one that was given twice and stands for one
+    /// value.
     pub fn finish(&self) -> Result<(), Error> {
+        if let Some(key) = self.repeated {
+            return Err(Error::config(format!("option {key:?} is given twice")));
+        }
         let Some(unknown) = self.given.keys().next() else { return Ok(()) };
         let known = self.known.iter().copied().collect::<Vec<_>>();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
@@ -147,6 +160,18 @@ mod tests {
         assert_eq!(options.text("x").as_deref(), Some("&"));
         assert_eq!(options.text("absent"), None);
         options.finish().unwrap();
+    }
+
+    #[test]
+    fn what_may_be_said_several_times_is_and_nothing_else() {
+        let mut options = Options::parse("tag=a&ttl=1s&tag=b").unwrap();
+        assert_eq!(options.texts("tag"), ["a", "b"]);
+        assert_eq!(options.texts("absent"), Vec::<String>::new());
+        options.text("ttl");
+        options.finish().unwrap();
+        let mut options = Options::parse("ttl=1s&ttl=2s").unwrap();
+        options.duration("ttl").unwrap();
+        assert!(options.finish().unwrap_err().to_string().contains("\"ttl\" is given twice"));
     }
 
     #[test]

@@ -219,7 +219,6 @@ mod tests {
             ("etcd://u:hunter2@h#", "'#'"),
             ("etcd://:hunter2@h", "user"),
             ("etcd://u:hunter2%zz@h", "hexadecimal"),
-            ("etcd://u:hunter2@h?ttl=1s&ttl=2s", "twice"),
         ] {
             let error = text.parse::<RegistryUrl>().unwrap_err();
             assert!(error.to_string().contains(why), "{text}: {error}");

@@ -28,12 +28,16 @@ fn every_default_in_the_readme_is_the_codes() {
         ("RETRY_BUDGET_PER_SECOND", d::RETRY_BUDGET_PER_SECOND.to_string()),
         ("RETRY_BUDGET_WINDOW", format!("{:?}", d::RETRY_BUDGET_WINDOW)),
         ("DRAIN", format!("{:?}", d::DRAIN)),
+        ("FINISH", format!("{:?}", d::FINISH)),
         ("DEREGISTER_TIMEOUT", format!("{:?}", d::DEREGISTER_TIMEOUT)),
         ("WEIGHT", d::WEIGHT.to_string()),
         ("MAX_WEIGHT", d::MAX_WEIGHT.to_string()),
         ("MAX_ID_BYTES", d::MAX_ID_BYTES.to_string()),
         ("MAX_SERVICE_BYTES", d::MAX_SERVICE_BYTES.to_string()),
         ("MAX_VALUE_BYTES", d::MAX_VALUE_BYTES.to_string()),
+        ("FILE_POLL", format!("{:?}", d::FILE_POLL)),
+        ("MAX_FILE_BYTES", d::MAX_FILE_BYTES.to_string()),
+        ("MAX_FILE_INSTANCES", d::MAX_FILE_INSTANCES.to_string()),
     ];
     for (name, value) in &rows {
         let row = format!("| `{name}` | {value} |");
