@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sd_core::{Error, Randomness};
+use sd_core::{Error, Randomness, SingleFlight};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,7 +14,6 @@ use crate::dial::Session;
 use crate::heartbeat::Heartbeat;
 use crate::holdings::Holdings;
 use crate::pool::Pool;
-use crate::single_flight::SingleFlight;
 
 /// How many keys hang on one lease. The list of them, which each heartbeat reads, must fit into the 4 MiB that
 /// etcd-client decodes of it: a key is prefix, service (128 bytes) and id (256 bytes) at most.

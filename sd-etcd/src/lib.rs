@@ -45,8 +45,6 @@ mod pool;
 mod probe;
 mod register;
 mod registry;
-mod rotation;
-mod single_flight;
 mod view;
 mod watch;
 

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use etcd_client::GetOptions;
-use sd_core::{Codec, ServiceName};
+use sd_core::{Codec, ServiceName, SingleFlight};
 use tokio::time::Instant;
 
 use crate::dial::Session;
 use crate::layout::{Key, Layout};
 use crate::pool::Pool;
-use crate::single_flight::SingleFlight;
 
 /// How many entries of a service are looked at.
 const LOOKED_AT: i64 = 100;

@@ -4,14 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sd_core::Error;
+use sd_core::{Error, Rotation, SingleFlight};
 use tokio::time::Instant;
 
 use crate::config::EtcdConfig;
 use crate::dial::{Dialer, Session, at};
 use crate::error::{Blame, Failure, failure};
-use crate::rotation::Rotation;
-use crate::single_flight::SingleFlight;
 
 /// The one connection in use, and the change to another endpoint when it fails.
 #[derive(Debug)]
