@@ -80,8 +80,17 @@ impl ChildRegistrant {
     }
 }
 
+/// Whether this process is the further one; [`run_if_asked`] then does its work. For a program that is no test binary,
+/// and starts itself once more: it has to ask before it reads its arguments.
+#[must_use]
+pub fn is_asked() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// What the further process does; returns at once in an ordinary run.
-#[doc(hidden)]
+///
+/// # Panics
+/// When the registry can't be reached for good: the starter waits in vain then, and says so.
 pub fn run_if_asked(connect: impl FnOnce(&str) -> Arc<dyn Backend>) {
     let Ok(asked) = std::env::var(VARIABLE) else { return };
     let parts: Vec<_> = asked.split('\n').collect();

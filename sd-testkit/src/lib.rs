@@ -20,8 +20,8 @@
 //!
 //! Each function of [`conformance`] is one sentence of the contracts of `sd_core`'s traits; each of [`faults`] breaks
 //! something, and then asks that every registration is back, that every view equals the truth, and that nothing is
-//! left over when all is dropped. [`etcd`] starts, kills and pauses real servers, [`proxy`] stands between a client and
-//! a server, [`child`] runs a registrant as a process of its own.
+//! left over when all is dropped. [`etcd`], [`consul`] and [`zookeeper`] start, kill and pause real servers, [`registry`]
+//! centres of our own; [`proxy`] stands between a client and a server, [`child`] runs a registrant as a process.
 //!
 //! Nothing here sleeps and hopes: what must happen is waited for, up to [`PATIENCE`]; what must not happen is watched
 //! for as long as it could.
@@ -30,18 +30,23 @@
 
 pub mod child;
 pub mod conformance;
+pub mod consul;
+mod container;
 mod environment;
 pub mod etcd;
 pub mod faults;
+mod http;
 mod memory;
 mod mount;
 pub mod ports;
 pub mod process;
 pub mod proxy;
+pub mod registry;
 pub mod samples;
 pub mod skip;
 pub mod tasks;
 pub mod waiting;
+pub mod zookeeper;
 
 pub use environment::{Capabilities, ConnectOptions, Environment, Fault};
 pub use memory::MemoryEnvironment;

@@ -43,6 +43,11 @@ impl Process {
         self.signal(Signal::SIGCONT);
     }
 
+    /// Asks it to end: SIGTERM.
+    pub fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
     /// How it has ended, if it has.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child's status can be read")

@@ -1,5 +1,6 @@
 //! A TCP proxy that cuts, refuses, holds and slows what passes through it.
 
+use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -31,6 +32,18 @@ pub enum Mode {
     },
 }
 
+/// Is shown what one client sends, piece by piece, on the proxy's thread: what it does there delays what passes.
+pub type Tap = Box<dyn FnMut(&[u8]) + Send>;
+
+/// Makes the tap of a new connection.
+struct Taps(Box<dyn Fn() -> Tap + Send + Sync>);
+
+impl fmt::Debug for Taps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Taps")
+    }
+}
+
 /// A proxy from a port of its own to a target that may change. It runs on a thread and a runtime of its own, so that it
 /// is not among the tasks that a test counts.
 #[derive(Debug)]
@@ -53,6 +66,7 @@ struct Shared {
     accepted: AtomicU64,
     to_target: AtomicU64,
     from_target: AtomicU64,
+    taps: Taps,
 }
 
 impl TcpProxy {
@@ -62,12 +76,22 @@ impl TcpProxy {
         Self::start_at((Ipv4Addr::LOCALHOST, ports::free()).into(), target)
     }
 
+    /// As [`start`](Self::start); `tap` is asked for a [`Tap`] for each connection.
+    #[must_use]
+    pub fn start_tapped(target: SocketAddr, tap: impl Fn() -> Tap + Send + Sync + 'static) -> Self {
+        Self::launch((Ipv4Addr::LOCALHOST, ports::free()).into(), target, Taps(Box::new(tap)))
+    }
+
     /// A proxy to `target`, listening on `address`.
     ///
     /// # Panics
     /// When the address can't be bound.
     #[must_use]
     pub fn start_at(address: SocketAddr, target: SocketAddr) -> Self {
+        Self::launch(address, target, Taps(Box::new(|| Box::new(|_| ()))))
+    }
+
+    fn launch(address: SocketAddr, target: SocketAddr, taps: Taps) -> Self {
         let shared = Arc::new(Shared {
             target: Mutex::new(target),
             mode: watch::channel(Mode::Pass).0,
@@ -77,6 +101,7 @@ impl TcpProxy {
             accepted: AtomicU64::new(0),
             to_target: AtomicU64::new(0),
             from_target: AtomicU64::new(0),
+            taps,
         });
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, bound) = std::sync::mpsc::channel();
@@ -187,8 +212,8 @@ async fn carry(shared: &Shared, client: TcpStream) {
         let (from_server, to_server) = server.into_split();
         // One side that ends ends both: a half-open connection is what `Hold` is for.
         tokio::select! {
-            () = pump(shared, from_client, to_server, &shared.to_target) => {}
-            () = pump(shared, from_server, to_client, &shared.from_target) => {}
+            () = pump(shared, from_client, to_server, &shared.to_target, (shared.taps.0)()) => {}
+            () = pump(shared, from_server, to_client, &shared.from_target, Box::new(|_| ())) => {}
         }
     };
     tokio::select! {
@@ -197,7 +222,7 @@ async fn carry(shared: &Shared, client: TcpStream) {
     }
 }
 
-async fn pump(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &AtomicU64) {
+async fn pump(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, count: &AtomicU64, mut tap: Tap) {
     let mut mode = shared.mode.subscribe();
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -219,6 +244,7 @@ async fn pump(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, 
         }
         // Counted first: who has received it may ask at once.
         count.fetch_add(read as u64, Ordering::SeqCst);
+        tap(&buffer[..read]);
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
@@ -264,6 +290,22 @@ mod tests {
         proxy.set(Mode::Pass).await;
         let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
         assert_eq!(soon("again", ask(&mut stream)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_tap_is_shown_what_each_client_sends_and_nothing_else() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let shown = Arc::clone(&seen);
+        let proxy = TcpProxy::start_tapped(echo().await, move || {
+            let (shown, connection) = (Arc::clone(&shown), connections.fetch_add(1, Ordering::SeqCst));
+            Box::new(move |bytes| shown.lock().unwrap().extend(bytes.iter().map(|byte| (connection, *byte))))
+        });
+        for _ in 0..2 {
+            let mut stream = TcpStream::connect(proxy.address()).await.unwrap();
+            assert_eq!(soon("pass", ask(&mut stream)).await.unwrap(), 7);
+        }
+        assert_eq!(*seen.lock().unwrap(), [(0, 7), (1, 7)]);
     }
 
     #[tokio::test]

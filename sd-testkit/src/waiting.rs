@@ -1,5 +1,6 @@
 //! Waiting for what must happen, and watching for what must not.
 
+use std::fmt;
 use std::time::Duration;
 
 use sd_core::{CatalogSnapshot, CatalogSubscription, RegistrationHandle, RegistrationState, Snapshot, Subscription};
@@ -17,19 +18,7 @@ pub async fn until(
     subscription: &mut Subscription,
     wanted: impl Fn(&Snapshot) -> bool + Send + Sync,
 ) -> Snapshot {
-    let seen = timeout(PATIENCE, async {
-        loop {
-            let snapshot = subscription.snapshot();
-            if wanted(&snapshot) {
-                return snapshot;
-            }
-            subscription.changed().await.unwrap_or_else(|| panic!("{what}: the subscription has ended"));
-        }
-    });
-    match seen.await {
-        Ok(snapshot) => snapshot,
-        Err(_) => panic!("{what}: not within {PATIENCE:?}; last seen: {:?}", subscription.snapshot()),
-    }
+    until_it_is(what, subscription, wanted).await
 }
 
 /// Waits until a reader sees exactly these ids, live.
@@ -54,19 +43,7 @@ pub async fn until_catalog(
     subscription: &mut CatalogSubscription,
     wanted: impl Fn(&CatalogSnapshot) -> bool + Send + Sync,
 ) -> CatalogSnapshot {
-    let seen = timeout(PATIENCE, async {
-        loop {
-            let snapshot = subscription.snapshot();
-            if wanted(&snapshot) {
-                return snapshot;
-            }
-            subscription.changed().await.unwrap_or_else(|| panic!("{what}: the subscription has ended"));
-        }
-    });
-    match seen.await {
-        Ok(snapshot) => snapshot,
-        Err(_) => panic!("{what}: not within {PATIENCE:?}; last seen: {:?}", subscription.snapshot()),
-    }
+    until_it_is(what, subscription, wanted).await
 }
 
 /// Waits until a registration stands as wanted.
@@ -78,19 +55,7 @@ pub async fn until_state(
     handle: &mut RegistrationHandle,
     wanted: impl Fn(&RegistrationState) -> bool + Send + Sync,
 ) -> RegistrationState {
-    let seen = timeout(PATIENCE, async {
-        loop {
-            let state = handle.state();
-            if wanted(&state) {
-                return state;
-            }
-            handle.changed().await.unwrap_or_else(|| panic!("{what}: the registration has ended as {state:?}"));
-        }
-    });
-    match seen.await {
-        Ok(state) => state,
-        Err(_) => panic!("{what}: not within {PATIENCE:?}; last seen: {:?}", handle.state()),
-    }
+    until_it_is(what, handle, wanted).await
 }
 
 /// Asks again and again until the answer is yes: for what nobody gives word of.
@@ -133,5 +98,71 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     match timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("{what}: not within {PATIENCE:?}"),
+    }
+}
+
+/// What has a newest state, and gives word of another.
+trait Stateful: Send + Sync {
+    type State: fmt::Debug + Send;
+
+    fn newest(&self) -> Self::State;
+
+    /// `false` when no other will come.
+    fn another(&mut self) -> impl Future<Output = bool> + Send;
+}
+
+impl Stateful for Subscription {
+    type State = Snapshot;
+
+    fn newest(&self) -> Snapshot {
+        self.snapshot()
+    }
+
+    async fn another(&mut self) -> bool {
+        self.changed().await.is_some()
+    }
+}
+
+impl Stateful for CatalogSubscription {
+    type State = CatalogSnapshot;
+
+    fn newest(&self) -> CatalogSnapshot {
+        self.snapshot()
+    }
+
+    async fn another(&mut self) -> bool {
+        self.changed().await.is_some()
+    }
+}
+
+impl Stateful for RegistrationHandle {
+    type State = RegistrationState;
+
+    fn newest(&self) -> RegistrationState {
+        self.state()
+    }
+
+    async fn another(&mut self) -> bool {
+        self.changed().await.is_some()
+    }
+}
+
+async fn until_it_is<S: Stateful>(
+    what: &str,
+    of: &mut S,
+    wanted: impl Fn(&S::State) -> bool + Send + Sync,
+) -> S::State {
+    let seen = timeout(PATIENCE, async {
+        loop {
+            let state = of.newest();
+            if wanted(&state) {
+                return state;
+            }
+            assert!(of.another().await, "{what}: it has ended as {state:?}");
+        }
+    });
+    match seen.await {
+        Ok(state) => state,
+        Err(_) => panic!("{what}: not within {PATIENCE:?}; last seen: {:?}", of.newest()),
     }
 }

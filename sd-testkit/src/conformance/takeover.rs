@@ -35,11 +35,13 @@ impl Duel {
 
     /// Watches for as long as an entry could live by itself.
     async fn the_new_stands(mut self, env: &dyn Environment) {
-        let time = env.capabilities().watchful_time() * 2;
-        stays("the winner stands", time, &mut self.watcher, |snapshot| {
+        let is_new = |snapshot: &sd_core::Snapshot| {
             snapshot.len() == 1 && snapshot.get("a").is_some_and(|i| i.address().port() == Some(NEW))
-        })
-        .await;
+        };
+        // The registrants may know before this watcher does.
+        until("the winner is seen", &mut self.watcher, is_new).await;
+        let time = env.capabilities().watchful_time() * 2;
+        stays("the winner stands", time, &mut self.watcher, is_new).await;
         assert!(self.new.state().is_registered(), "{:?}", self.new);
         soon("deregister the winner", self.new.deregister()).await.unwrap();
         until_ids("gone", &mut self.watcher, &[]).await;

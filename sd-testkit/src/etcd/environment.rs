@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use sd_core::Backend;
 
 use super::server::EtcdServer;
+use crate::container::Container;
 use crate::environment::{Capabilities, ConnectOptions, Environment, Fault};
 use crate::proxy::{Mode, TcpProxy};
 use crate::samples::random_word;
@@ -33,7 +34,11 @@ impl EtcdEnvironment {
         test: &str,
         connect: impl Fn(&str, &ConnectOptions) -> Arc<dyn Backend> + Send + Sync + 'static,
     ) -> Option<Self> {
-        Some(Self::around(EtcdServer::start(test).await?, connect))
+        let server = match Container::of("etcd", "SD_ETCD_PORT") {
+            Some(container) => EtcdServer::in_container(container).await,
+            None => EtcdServer::start(test).await?,
+        };
+        Some(Self::around(server, connect))
     }
 
     /// Around a server that runs.

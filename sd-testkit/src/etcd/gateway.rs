@@ -1,16 +1,12 @@
 //! etcd's HTTP gateway: what a test does behind a client's back, without an etcd client.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
-/// How long one request may take.
-const LIMIT: Duration = Duration::from_secs(10);
+use crate::http;
 
 /// What went wrong with a request: no answer, or a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +37,8 @@ impl Gateway {
 
     /// Whether it answers and has a leader.
     pub async fn is_healthy(&self) -> bool {
-        let answer = tokio::time::timeout(LIMIT, self.request("GET", "/health", "")).await;
-        matches!(answer, Ok(Ok((200, body))) if body.contains("true"))
+        let answer = self.request("GET", "/health", "").await;
+        matches!(answer, Ok((200, body)) if body.contains("true"))
     }
 
     /// Writes a key, under a lease if one is given; the revision it has now.
@@ -151,10 +147,8 @@ impl Gateway {
     /// What etcd says against it, or that it doesn't answer.
     pub async fn call(&self, path: &str, body: Value) -> Result<Value, GatewayError> {
         let (url, text) = (format!("/v3/{path}"), body.to_string());
-        let answer = tokio::time::timeout(LIMIT, self.request("POST", &url, &text)).await;
-        let (status, body) = answer
-            .map_err(|_| GatewayError(format!("{path}: no answer within {LIMIT:?}")))?
-            .map_err(|error| GatewayError(format!("{path}: {error}")))?;
+        let answer = self.request("POST", &url, &text).await;
+        let (status, body) = answer.map_err(|error| GatewayError(format!("{path}: {error}")))?;
         if status != 200 {
             return Err(GatewayError(format!("{path}: {status}: {body}")));
         }
@@ -166,23 +160,8 @@ impl Gateway {
     }
 
     async fn request(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
-        let mut stream = TcpStream::connect(self.address).await?;
-        let token = self.token.as_ref().map(|token| format!("Authorization: {token}\r\n")).unwrap_or_default();
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\n{token}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            self.address,
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(body.as_bytes()).await?;
-        let mut answer = Vec::new();
-        // HTTP/1.0: the answer ends where the connection does, and is never sent in chunks.
-        stream.read_to_end(&mut answer).await?;
-        let answer = String::from_utf8_lossy(&answer);
-        let broken = || std::io::Error::new(std::io::ErrorKind::InvalidData, "not an HTTP answer");
-        let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(broken)?;
-        let status = head.split_whitespace().nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
-        Ok((status, body.to_owned()))
+        let token = self.token.as_deref().map(|token| ("Authorization", token));
+        http::request(self.address, method, path, token.as_slice(), body).await
     }
 }
 

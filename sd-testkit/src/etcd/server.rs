@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::gateway::Gateway;
+use crate::container::Container;
 use crate::process::Process;
 use crate::samples::random_word;
 use crate::waiting::PATIENCE;
@@ -83,6 +84,8 @@ pub struct EtcdServer {
     initial_cluster: String,
     token: Mutex<String>,
     process: Mutex<Option<Process>>,
+    /// In place of a process.
+    container: Option<Container>,
 }
 
 impl EtcdServer {
@@ -110,6 +113,16 @@ impl EtcdServer {
         panic!("etcd came up on none of three choices of ports")
     }
 
+    /// Around a container, which is awaited. Emptied, it claims to be the cluster that it was.
+    pub(super) async fn in_container(container: Container) -> Self {
+        let mut server = Self::prepared(Path::new(""), "etcd", EtcdOptions::new());
+        server.client_port = container.address().port();
+        server.gateway_port = server.client_port;
+        server.container = Some(container);
+        assert!(server.ready().await, "etcd has ended in its container: {}", server.log());
+        server
+    }
+
     pub(super) fn prepared(binary: &Path, name: &str, options: EtcdOptions) -> Self {
         let folder = std::env::temp_dir().join(format!("sd-testkit-etcd-{}", random_word()));
         fs::create_dir(&folder).expect("a folder for etcd can be made");
@@ -127,6 +140,7 @@ impl EtcdServer {
             initial_cluster: format!("{name}=http://127.0.0.1:{peer_port}"),
             token: Mutex::new(random_word()),
             process: Mutex::new(None),
+            container: None,
         }
     }
 
@@ -165,7 +179,9 @@ impl EtcdServer {
 
     /// Ends it at once: kill -9.
     pub fn kill(&self) {
-        if let Some(mut process) = self.process().take() {
+        if let Some(container) = &self.container {
+            container.kill();
+        } else if let Some(mut process) = self.process().take() {
             process.kill();
         }
     }
@@ -193,6 +209,11 @@ impl EtcdServer {
     /// # Panics
     /// When it doesn't come up.
     pub async fn restart_empty_as_the_same_cluster(&self) {
+        if let Some(container) = &self.container {
+            container.start_empty();
+            assert!(self.ready().await, "etcd has ended while starting: {}", self.log());
+            return;
+        }
         self.kill();
         fs::remove_dir_all(self.data()).expect("etcd's data can be removed");
         self.restart().await;
@@ -203,7 +224,10 @@ impl EtcdServer {
     /// # Panics
     /// When it doesn't run.
     pub fn pause(&self) {
-        self.process().as_ref().expect("it runs").pause();
+        match &self.container {
+            Some(container) => container.pause(),
+            None => self.process().as_ref().expect("it runs").pause(),
+        }
     }
 
     /// Lets it go on.
@@ -211,11 +235,17 @@ impl EtcdServer {
     /// # Panics
     /// When it doesn't run.
     pub fn resume(&self) {
-        self.process().as_ref().expect("it runs").resume();
+        match &self.container {
+            Some(container) => container.resume(),
+            None => self.process().as_ref().expect("it runs").resume(),
+        }
     }
 
     /// Starts the process, without waiting for it.
     pub(super) fn launch(&self) {
+        if let Some(container) = &self.container {
+            return container.start();
+        }
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log can be opened");
         let scheme = if self.options.tls.is_some() { "https" } else { "http" };
         let mut clients = format!("{scheme}://{}:{}", self.host, self.client_port);
@@ -257,7 +287,7 @@ impl EtcdServer {
     pub(super) async fn ready(&self) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while !self.gateway().is_healthy().await {
-            if self.process().as_mut().is_none_or(|process| process.ended().is_some()) {
+            if self.ended() {
                 return false;
             }
             assert!(Instant::now() < deadline, "etcd did not answer within {PATIENCE:?}: {}", self.log());
@@ -266,9 +296,19 @@ impl EtcdServer {
         true
     }
 
+    fn ended(&self) -> bool {
+        match &self.container {
+            Some(container) => container.ended(),
+            None => self.process().as_mut().is_none_or(|process| process.ended().is_some()),
+        }
+    }
+
     /// What it has written to its log so far.
     #[must_use]
     pub fn log(&self) -> String {
+        if let Some(container) = &self.container {
+            return container.log();
+        }
         fs::read_to_string(self.log_path()).unwrap_or_default()
     }
 
@@ -287,7 +327,9 @@ impl EtcdServer {
 
 impl Drop for EtcdServer {
     fn drop(&mut self) {
-        self.kill();
+        if self.container.is_none() {
+            self.kill();
+        }
         drop(fs::remove_dir_all(&self.folder));
     }
 }
