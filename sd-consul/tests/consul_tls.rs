@@ -1,0 +1,111 @@
+//! TLS: one-sided and mutual, and what is refused.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
+use std::path::PathBuf;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use sd_consul::ConsulConfig;
+use sd_core::{ErrorKind, Instancer, Probe, Registrar, Registration};
+use sd_testkit::consul::{ConsulOptions, ConsulServer};
+use sd_testkit::samples::{instance, random_word};
+use sd_testkit::waiting::{soon, until_ids};
+
+/// An authority with a folder for what it signs.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: PathBuf,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let folder = std::env::temp_dir().join(format!("sd-consul-{}", random_word()));
+        std::fs::create_dir(&folder).unwrap();
+        let authority = Self { issuer, folder };
+        std::fs::write(authority.ca(), authority.issuer.pem()).unwrap();
+        authority
+    }
+
+    fn ca(&self) -> PathBuf {
+        self.folder.join("ca.pem")
+    }
+
+    /// Certificate and key for `name`, as files.
+    fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let files = (self.folder.join(format!("{name}.pem")), self.folder.join(format!("{name}.key")));
+        std::fs::write(&files.0, certificate.pem()).unwrap();
+        std::fs::write(&files.1, key.serialize_pem()).unwrap();
+        files
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.folder));
+    }
+}
+
+#[tokio::test]
+async fn tls_with_a_private_authority_serves_registrations_and_watches() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("127.0.0.1");
+    let options = ConsulOptions::new().in_memory().tls(&certificate, &key, None);
+    let Some(server) = ConsulServer::start_with("tls_with_a_private_authority", options).await else { return };
+    let url = format!("consul://{}?ca={}", server.tls_endpoint(), authority.ca().display());
+    let registry = ConsulConfig::from_url(url.parse().unwrap()).unwrap().connect().unwrap();
+    let _kept = soon("registered", registry.register(Registration::new("book", instance("a", 1)))).await.unwrap();
+    let mut book = registry.subscribe(&"book".parse().unwrap());
+    until_ids("it", &mut book, &["a"]).await;
+    // Another authority or the system's: no. None at all: a word on what is missing.
+    let other = Authority::new();
+    for (config, what) in [
+        (ConsulConfig::new(server.tls_endpoint()).ca(other.ca()), "another authority"),
+        (ConsulConfig::new(server.tls_endpoint()).tls(true), "the system's authorities"),
+    ] {
+        let error = config.connect().unwrap().probe().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{what}: {error}");
+    }
+    let error = ConsulConfig::new(server.tls_endpoint()).connect().unwrap().probe().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Config && error.to_string().contains("tls=true"), "{error}");
+}
+
+#[tokio::test]
+async fn the_name_in_the_certificate_is_checked_and_can_be_said() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("consul.example");
+    let options = ConsulOptions::new().in_memory().tls(&certificate, &key, None);
+    let Some(server) = ConsulServer::start_with("the_name_in_the_certificate", options).await else { return };
+    let config = ConsulConfig::new(server.tls_endpoint()).ca(authority.ca());
+    config.clone().connect().unwrap().probe().await.unwrap_err();
+    config.server_name("consul.example").connect().unwrap().probe().await.unwrap();
+}
+
+#[tokio::test]
+async fn mutual_tls_lets_in_who_has_a_certificate_and_says_so_to_who_has_none() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.sign("127.0.0.1");
+    let options = ConsulOptions::new().in_memory().tls(&certificate, &key, Some(&authority.ca()));
+    let Some(server) = ConsulServer::start_with("mutual_tls", options).await else { return };
+    let config = ConsulConfig::new(server.tls_endpoint()).ca(authority.ca());
+    let (certificate, key) = authority.sign("client");
+    let known = config.clone().cert(&certificate).key(&key).connect().unwrap();
+    let _kept = soon("registered", known.register(Registration::new("book", instance("a", 1)))).await.unwrap();
+    // The alert gets lost at times; some attempt hears it.
+    let nameless = config.clone().connect().unwrap();
+    let refused = soon("refused", nameless.register(Registration::new("book", instance("b", 1)))).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unauthorized);
+    // Files are read at every connect: one that is exchanged is taken up.
+    let stranger = Authority::new();
+    let (other_certificate, other_key) = stranger.sign("client");
+    let exchanged = config.cert(&other_certificate).key(&other_key).connect().unwrap();
+    exchanged.probe().await.unwrap_err();
+    std::fs::copy(&certificate, &other_certificate).unwrap();
+    std::fs::copy(&key, &other_key).unwrap();
+    exchanged.probe().await.unwrap();
+}
