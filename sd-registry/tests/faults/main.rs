@@ -1,0 +1,33 @@
+//! What breaks in production, done to real centres: killed, paused, cut off, wiped; and what is particular to `sd://`.
+
+#![cfg(all(feature = "client", feature = "server"))]
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+#[path = "../client/mod.rs"]
+mod client;
+mod credentials;
+mod fronts;
+mod heartbeats;
+mod herd;
+mod hosts;
+mod processes;
+mod resuming;
+mod strangers;
+
+sd_testkit::centre_process!(client::start);
+
+mod in_memory {
+    sd_testkit::fault_tests!(super::client::in_memory);
+}
+
+mod with_data {
+    sd_testkit::fault_tests!(super::client::with_data);
+}
+
+mod front_of_memory {
+    sd_testkit::fault_tests!(super::client::front_of_memory);
+}
+
+mod front_of_a_centre {
+    sd_testkit::fault_tests!(super::client::front_of_a_centre);
+}
