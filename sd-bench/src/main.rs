@@ -1,7 +1,7 @@
 //! Measurements of this library against floors (the least that the work can cost) and peers (what others take for it).
 //!
-//! `harness` measures, `floors` and `peers` are what we are compared with, `ours` is what we are, `cases` brings them
-//! together and knows the limits.
+//! `harness` measures, `floors` and `peers` are what we are compared with, `registry` is whom all talk to, `ours` is what
+//! we are, `cases` brings them together and knows the limits.
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -12,12 +12,11 @@
 mod cases;
 mod cli;
 mod data;
-#[cfg(feature = "etcd")]
-mod etcd;
 mod floors;
 mod harness;
 mod ours;
 mod peers;
+mod registry;
 mod services;
 
 use std::io::Write as _;
@@ -49,6 +48,9 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run() -> anyhow::Result<ExitCode> {
+    if sd_testkit::child::is_asked() {
+        return provide();
+    }
     let args = Args::parse(std::env::args().skip(1))?;
     let mut out = std::io::stdout();
     if args.help {
@@ -73,6 +75,13 @@ fn run() -> anyhow::Result<ExitCode> {
     }
     let missed = measure(cases, &args)?;
     Ok(ExitCode::from(u8::from(args.check && missed > 0)))
+}
+
+/// What the cases start as further processes, to be killed: one registration, kept.
+fn provide() -> anyhow::Result<ExitCode> {
+    #[allow(clippy::expect_used, reason = "who started this process waits for its word, and tells that it has none")]
+    sd_testkit::child::run_if_asked(|url| registry::drivers().connect(url).expect("a URL that a case has written"));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn measure(cases: Vec<Case>, args: &Args) -> anyhow::Result<usize> {

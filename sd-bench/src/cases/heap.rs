@@ -33,32 +33,16 @@ fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     for layer in ours::layers(N)? {
         layers.push((layer.name, layer.promised, per_instance(&layer.build, N)?));
     }
-    let mut row = |name: &str, ours, reference, reference_name: &str, limit| {
-        bench.row(Row {
-            case: format!("heap/per_instance/{name}"),
-            n: N,
-            threads: 1,
-            ours,
-            reference,
-            reference_name: reference_name.to_owned(),
-            limit,
-            unit: "bytes",
-            allocations: None,
-            allocations_limit: None,
-        })
-    };
+    let row = |name: &str, ours| Row::new(format!("heap/per_instance/{name}"), N, "bytes", ours);
     for (name, promised, ours) in &layers {
-        row(
-            name,
-            *ours,
-            *promised,
-            promised.map_or("nothing promised", |_| "what is promised"),
-            promised.map(|_| 1.0),
-        )?;
+        bench.row(match promised {
+            Some(promised) => row(name, *ours).beside("what is promised", *promised).limited(Some(1.0)),
+            None => row(name, *ours),
+        })?;
     }
     let (whole, _, ours) = layers.first().context("nothing of ours is weighed")?;
     for &(name, n, build) in references {
-        row(whole, *ours, Some(per_instance(|| build(n), n)?), name, None)?;
+        bench.row(row(whole, *ours).beside(name, per_instance(|| build(n), n)?))?;
     }
     Ok(())
 }

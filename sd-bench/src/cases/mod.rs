@@ -3,10 +3,9 @@
 pub mod call;
 mod change;
 mod choose;
-#[cfg(feature = "etcd")]
-mod etcd;
 mod heap;
 mod pick;
+mod registry;
 mod tail;
 
 use crate::harness::Case;
@@ -19,8 +18,7 @@ pub fn all() -> Vec<Case> {
     all.extend(change::cases());
     all.extend(tail::cases());
     all.extend(heap::cases());
-    #[cfg(feature = "etcd")]
-    all.extend(etcd::cases());
+    all.extend(registry::cases());
     all
 }
 

@@ -32,23 +32,14 @@ fn run(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     for (at, (_, quantile)) in QUANTILES.iter().enumerate() {
         let case = format!("tail/1000_updates/{quantile}");
         let [floor_small, floor_large, ours @ ..] = measured.as_slice() else { continue };
-        let row = |ours: &[f64; 3], n, reference: &[f64; 3], reference_name, limit| Row {
-            case: case.clone(),
-            n,
-            threads: 1,
-            ours: ours[at],
-            reference: Some(reference[at]),
-            reference_name,
-            limit,
-            unit: "ns",
-            allocations: None,
-            allocations_limit: None,
+        let row = |ours: &[f64; 3], n, reference: &[f64; 3], name: &str| {
+            Row::new(case.clone(), n, "ns", ours[at]).beside(name, reference[at])
         };
         if let [small, large] = ours {
             let limit = (*quantile == "p99.99").then_some(2.0);
-            bench.row(row(large, LARGE, small, format!("ours at {SMALL}"), limit))?;
-            bench.row(row(small, SMALL, floor_small, floor::NAME.to_owned(), None))?;
-            bench.row(row(large, LARGE, floor_large, floor::NAME.to_owned(), None))?;
+            bench.row(row(large, LARGE, small, &format!("ours at {SMALL}")).limited(limit))?;
+            bench.row(row(small, SMALL, floor_small, floor::NAME))?;
+            bench.row(row(large, LARGE, floor_large, floor::NAME))?;
             continue;
         }
         for (n, floor) in [(SMALL, floor_small), (LARGE, floor_large)] {

@@ -6,6 +6,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
@@ -13,6 +14,8 @@ thread_local! {
 
 static TRACK_LIVE: AtomicBool = AtomicBool::new(false);
 static LIVE: AtomicI64 = AtomicI64::new(0);
+/// The most that `LIVE` has been while tracked.
+static PEAK: AtomicI64 = AtomicI64::new(0);
 
 /// The system's allocator, counted.
 #[derive(Debug)]
@@ -26,11 +29,27 @@ pub fn count() -> u64 {
 
 /// By how many bytes the heap of the whole process grew while `build` ran and its result is still alive.
 pub fn heap_of<T>(build: impl FnOnce() -> T) -> (T, i64) {
+    let (built, alive, _) = tracked(build);
+    (built, alive)
+}
+
+/// By how many bytes the heap of the whole process had grown at most while `work` ran.
+pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, i64) {
+    let (done, _, most) = tracked(work);
+    (done, most)
+}
+
+/// What `work` gave, by how much the heap had grown in the end, and by how much at most.
+fn tracked<T>(work: impl FnOnce() -> T) -> (T, i64, i64) {
+    // Two who look at once would each see what the other builds.
+    static ONE_LOOKS: Mutex<()> = Mutex::new(());
+    let _alone = ONE_LOOKS.lock().unwrap_or_else(PoisonError::into_inner);
     let before = LIVE.load(Ordering::SeqCst);
+    PEAK.store(before, Ordering::SeqCst);
     TRACK_LIVE.store(true, Ordering::SeqCst);
-    let built = build();
+    let done = work();
     TRACK_LIVE.store(false, Ordering::SeqCst);
-    (built, LIVE.load(Ordering::SeqCst) - before)
+    (done, LIVE.load(Ordering::SeqCst) - before, PEAK.load(Ordering::SeqCst) - before)
 }
 
 #[inline]
@@ -40,7 +59,8 @@ fn note(bytes: i64, asked: bool) {
         COUNT.try_with(|count| count.set(count.get() + 1)).ok();
     }
     if TRACK_LIVE.load(Ordering::Relaxed) {
-        LIVE.fetch_add(bytes, Ordering::Relaxed);
+        let before = LIVE.fetch_add(bytes, Ordering::Relaxed);
+        PEAK.fetch_max(before + bytes, Ordering::Relaxed);
     }
 }
 
@@ -77,5 +97,19 @@ unsafe impl GlobalAlloc for Counting {
         note(signed(new_size) - signed(layout.size()), true);
         // SAFETY: `ptr` came from `System` through us, with this layout.
         unsafe { System.realloc(ptr, layout, new_size) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_what_was_alive_at_once_and_not_what_is_left() {
+        const SIZE: usize = 64 << 20;
+        let block = || drop(std::hint::black_box(Vec::<u8>::with_capacity(SIZE)));
+        let ((), peak) = peak_of(|| (0..3).for_each(|_| block()));
+        // What other tests do at the same time is in it, and is small beside that.
+        assert!((SIZE as i64..2 * SIZE as i64).contains(&peak), "{peak} bytes");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::clock::Stopwatch;
 use super::report::{Reference, Report, Row};
 
 /// What is asked, and what does and does not count as its answer.
@@ -59,6 +60,14 @@ impl<'a> Bench<'a> {
     #[must_use]
     pub fn n(&self) -> usize {
         self.n
+    }
+
+    /// Rounds of a slow measurement, from 0: so many at most, none begun when `longest` has passed, at least two.
+    pub fn rounds(&self, most: usize, longest: Duration) -> impl Iterator<Item = usize> + use<> {
+        const FEWEST: usize = 2;
+        let most = if self.settings.is_full() { most } else { FEWEST };
+        let watch = Stopwatch::start();
+        (0..most).take_while(move |round| *round < FEWEST || watch.elapsed() < longest)
     }
 
     /// Prints a row with ours in it.

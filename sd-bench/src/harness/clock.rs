@@ -31,7 +31,6 @@ impl Stopwatch {
 }
 
 /// The CPU time that the calling thread has used.
-#[cfg(feature = "etcd")]
 #[must_use]
 pub fn thread_cpu() -> Duration {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);

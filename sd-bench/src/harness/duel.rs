@@ -128,16 +128,12 @@ impl Duel {
             });
         };
         bench.row(Row {
-            case: row.case.clone(),
-            n: bench.n(),
             threads: self.arms[ours].threads,
-            ours: costs[ours].nanos,
-            reference: Some(reference),
-            reference_name,
-            limit: row.limit,
-            unit: "ns",
             allocations: Some(costs[ours].allocations),
             allocations_limit: row.allocations,
+            ..Row::new(row.case.clone(), bench.n(), "ns", costs[ours].nanos)
+                .beside(reference_name, reference)
+                .limited(row.limit)
         })
     }
 }

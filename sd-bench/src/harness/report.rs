@@ -13,7 +13,7 @@ const COLUMNS: &str = "case\tn\tthreads\tours\treference\treference_name\tratio\
 const NO_ALLOCATION: f64 = 0.01;
 
 /// Ours beside a reference.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Row {
     /// What was measured.
     pub case: String,
@@ -32,12 +32,45 @@ pub struct Row {
     /// Of both numbers.
     pub unit: &'static str,
     /// Ours, per operation.
+    #[serde(rename = "allocs")]
     pub allocations: Option<f64>,
     /// How many are promised.
+    #[serde(rename = "allocs_limit")]
     pub allocations_limit: Option<f64>,
 }
 
 impl Row {
+    /// Ours alone, on one thread.
+    #[must_use]
+    pub fn new(case: impl Into<String>, n: usize, unit: &'static str, ours: f64) -> Self {
+        Self {
+            case: case.into(),
+            n,
+            threads: 1,
+            ours,
+            reference: None,
+            reference_name: "-".to_owned(),
+            limit: None,
+            unit,
+            allocations: None,
+            allocations_limit: None,
+        }
+    }
+
+    /// Beside a reference.
+    #[must_use]
+    pub fn beside(mut self, name: impl Into<String>, reference: f64) -> Self {
+        (self.reference_name, self.reference) = (name.into(), Some(reference));
+        self
+    }
+
+    /// With the ratio that is promised, if one is.
+    #[must_use]
+    pub fn limited(mut self, ratio: Option<f64>) -> Self {
+        self.limit = ratio;
+        self
+    }
+
     /// Ours over the reference.
     #[must_use]
     pub fn ratio(&self) -> Option<f64> {
@@ -78,26 +111,18 @@ pub struct Reference {
 }
 
 #[derive(Serialize)]
-struct JsonRow {
-    case: String,
-    n: usize,
-    threads: usize,
-    ours: f64,
-    reference: Option<f64>,
-    reference_name: String,
+struct JudgedRow {
+    #[serde(flatten)]
+    row: Row,
     ratio: Option<f64>,
-    limit: Option<f64>,
     ok: Option<bool>,
-    unit: &'static str,
-    allocs: Option<f64>,
-    allocs_limit: Option<f64>,
 }
 
 #[derive(Serialize, Default)]
 struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     machine: Option<Machine>,
-    rows: Vec<JsonRow>,
+    rows: Vec<JudgedRow>,
     reference_only: Vec<Reference>,
     notes: Vec<String>,
 }
@@ -141,20 +166,7 @@ impl Report {
         ]
         .join("\t");
         self.line(&line)?;
-        self.document.rows.push(JsonRow {
-            case: row.case,
-            n: row.n,
-            threads: row.threads,
-            ours: row.ours,
-            reference: row.reference,
-            reference_name: row.reference_name,
-            ratio,
-            limit: row.limit,
-            ok,
-            unit: row.unit,
-            allocs: row.allocations,
-            allocs_limit: row.allocations_limit,
-        });
+        self.document.rows.push(JudgedRow { row, ratio, ok });
         Ok(())
     }
 
@@ -228,16 +240,9 @@ mod tests {
 
     fn row(ours: f64, limit: Option<f64>, allocations: f64) -> Row {
         Row {
-            case: "choose".to_owned(),
-            n: 3,
-            threads: 1,
-            ours,
-            reference: Some(10.0),
-            reference_name: "floor".to_owned(),
-            limit,
-            unit: "ns",
             allocations: Some(allocations),
             allocations_limit: limit.map(|_| 0.0),
+            ..Row::new("choose", 3, "ns", ours).beside("floor", 10.0).limited(limit)
         }
     }
 

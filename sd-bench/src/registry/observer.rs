@@ -1,19 +1,16 @@
 //! Whoever watches: on a thread and a runtime of its own, so that its CPU time can be told.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::keys::Mark;
+use super::Local;
+use super::mark::Mark;
+use super::target::Target;
 use crate::harness::clock::{Stopwatch, thread_cpu};
-
-/// A future that stays on its thread.
-pub type Local<'a, T> = Pin<Box<dyn Future<Output = anyhow::Result<T>> + 'a>>;
 
 /// Knows what a watched service looks like now.
 pub trait Observe {
@@ -21,9 +18,8 @@ pub trait Observe {
     fn seen<'a>(&'a mut self, marks: &'a [Mark]) -> Local<'a, ()>;
 }
 
-/// Connects to etcd at a URL (`http://127.0.0.1:port`), watches a service, and resolves when all that stands there is
-/// known; called on the observer's thread.
-pub type Connect = fn(url: String, service: &'static str) -> Local<'static, Box<dyn Observe>>;
+/// Connects, watches a service, and resolves when all that stands there is known; called on the observer's thread.
+pub type Connect = fn(Target, service: &'static str) -> Local<'static, Box<dyn Observe>>;
 
 /// When it was seen, and the CPU time that the observing thread had used by then.
 #[derive(Debug, Clone, Copy)]
@@ -37,19 +33,20 @@ pub struct Seen {
 /// The thread of an observer.
 #[derive(Debug)]
 pub struct Observer {
-    wanted: Option<UnboundedSender<Vec<Mark>>>,
+    wanted: Option<Sender<Vec<Mark>>>,
     seen: mpsc::Receiver<anyhow::Result<Seen>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Observer {
     /// Starts the thread and waits until the observer knows all that stands there.
-    pub fn start(connect: Connect, url: String, service: &'static str) -> anyhow::Result<Self> {
-        let (wanted, incoming) = unbounded_channel();
-        let (answer, seen) = mpsc::channel();
+    pub fn start(connect: Connect, target: Target, service: &'static str) -> anyhow::Result<Self> {
+        // One question at a time, and one answer to each.
+        let (wanted, incoming) = channel(1);
+        let (answer, seen) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new().name("observer".to_owned()).spawn(move || {
-            if let Err(error) = observe(connect, url, service, incoming, &answer) {
-                drop(answer.send(Err(error)));
+            if let Err(error) = observe(connect, target, service, incoming, &answer) {
+                drop(answer.try_send(Err(error)));
             }
         })?;
         let observer = Self { wanted: Some(wanted), seen, thread: Some(thread) };
@@ -60,7 +57,7 @@ impl Observer {
     /// Tells it what to look for next.
     pub fn look_for(&self, marks: Vec<Mark>) -> anyhow::Result<()> {
         let wanted = self.wanted.as_ref().context("the observer is stopping")?;
-        wanted.send(marks).map_err(|_| anyhow!("the observer has ended"))
+        wanted.try_send(marks).map_err(|_| anyhow!("the observer has ended, or has not answered yet"))
     }
 
     /// Waits until it has seen that.
@@ -90,26 +87,26 @@ impl Drop for Observer {
 
 fn observe(
     connect: Connect,
-    url: String,
+    target: Target,
     service: &'static str,
-    mut wanted: UnboundedReceiver<Vec<Mark>>,
-    answer: &mpsc::Sender<anyhow::Result<Seen>>,
+    mut wanted: Receiver<Vec<Mark>>,
+    answer: &mpsc::SyncSender<anyhow::Result<Seen>>,
 ) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let now = || Seen { at: Stopwatch::start(), cpu: thread_cpu() };
         // Nothing is sent while an answer is due, so what comes then is that nobody waits for it any more.
         let mut observer = tokio::select! {
-            observer = connect(url, service) => observer?,
+            observer = connect(target, service) => observer?,
             _ = wanted.recv() => return Ok(()),
         };
-        answer.send(Ok(now()))?;
+        answer.try_send(Ok(now()))?;
         while let Some(marks) = wanted.recv().await {
             tokio::select! {
                 seen = observer.seen(&marks) => seen?,
                 _ = wanted.recv() => return Ok(()),
             }
-            answer.send(Ok(now()))?;
+            answer.try_send(Ok(now()))?;
         }
         Ok(())
     })

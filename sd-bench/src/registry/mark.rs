@@ -1,22 +1,11 @@
-//! What stands in etcd: as our library writes it, whoever reads it.
+//! One instance with one weight: what is written, and what is waited for.
 
+#[cfg(any(feature = "etcd", feature = "zookeeper"))]
 use sd_core::{Codec, Instance, UnknownFields};
 
 use crate::data::address;
 
-/// The service that the floors watch; ours has one of its own, so that neither is told of the other's changes.
-pub const RAW: &str = "raw";
-
-/// The service that ours watches.
-pub const OURS: &str = "ours";
-
-/// Under which all instances of a service stand.
-#[must_use]
-pub fn prefix(service: &str) -> String {
-    format!("/services/{service}/")
-}
-
-/// One instance with one weight: what is written, and what is waited for.
+/// One instance with one weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// Which instance, as `data` numbers them.
@@ -34,13 +23,21 @@ impl Mark {
         Self { index, id: address(index).to_string(), weight }
     }
 
-    /// The key of this instance.
+    /// The first `n` instances, weight 1.
     #[must_use]
-    pub fn key(&self, service: &str) -> String {
-        format!("{}{}", prefix(service), self.id)
+    pub fn first(n: usize) -> Vec<Self> {
+        (0..n).map(|index| Self::new(index, 1)).collect()
     }
 
-    /// The value of this instance, with this weight.
+    /// The path of this instance, in a registry that has keys or nodes.
+    #[cfg(any(feature = "etcd", feature = "zookeeper"))]
+    #[must_use]
+    pub fn path(&self, service: &str) -> String {
+        format!("/services/{service}/{}", self.id)
+    }
+
+    /// The value of this instance, with this weight, in a registry that has keys or nodes.
+    #[cfg(any(feature = "etcd", feature = "zookeeper"))]
     pub fn value(&self) -> anyhow::Result<Vec<u8>> {
         let instance = Instance::new(address(self.index)).with_weight(self.weight);
         Ok(Codec::Json.encode(&instance, None, &UnknownFields::default())?)

@@ -1,23 +1,27 @@
-//! The floors: what etcd and its client take when nothing is kept and nothing is decoded.
+//! The floor: what etcd and its client take when nothing is kept and nothing is decoded.
 
-use std::any::Any;
 use std::collections::HashSet;
 
 use anyhow::Context as _;
 use etcd_client::{Client, EventType, GetOptions, PutOptions, WatchOptions, WatchStream};
 use futures_util::future::try_join_all;
 
-use super::keys::{Mark, prefix};
-use super::observer::{Local, Observe};
+use crate::registry::mark::Mark;
+use crate::registry::observer::Observe;
+use crate::registry::target::Target;
+use crate::registry::{Leave, Local, Side, TTL};
 
-/// What the output calls [`watch`].
-pub const WATCH: &str = "floor: raw watch event of etcd-client";
-
-/// What the output calls [`list`].
-pub const LIST: &str = "floor: raw list, pages of 1,000";
-
-/// What the output calls [`register`].
-pub const REGISTER: &str = "floor: one lease, raw puts, all in flight";
+pub(super) const SIDE: Side = Side {
+    service: "raw",
+    names: [
+        "floor: raw watch event of etcd-client",
+        "floor: raw list, pages of 1,000",
+        "floor: one lease, raw puts, all in flight",
+    ],
+    watch,
+    list,
+    register,
+};
 
 /// Instances per page.
 const PAGE: usize = 1_000;
@@ -28,9 +32,9 @@ struct Raw {
 }
 
 /// Lists, then watches from there on.
-pub fn watch(url: String, service: &'static str) -> Local<'static, Box<dyn Observe>> {
+fn watch(target: Target, service: &'static str) -> Local<'static, Box<dyn Observe>> {
     Box::pin(async move {
-        let mut client = Client::connect([url], None).await?;
+        let mut client = connect(target).await?;
         let (_, revision) = read_all(&mut client, service).await?;
         let options = WatchOptions::new().with_prefix().with_start_revision(revision + 1);
         let stream = client.watch(prefix(service), Some(options)).await?;
@@ -42,7 +46,7 @@ pub fn watch(url: String, service: &'static str) -> Local<'static, Box<dyn Obser
 impl Observe for Raw {
     fn seen<'a>(&'a mut self, marks: &'a [Mark]) -> Local<'a, ()> {
         Box::pin(async move {
-            let mut missing: HashSet<Vec<u8>> = marks.iter().map(|mark| mark.key(self.service).into_bytes()).collect();
+            let mut missing: HashSet<Vec<u8>> = marks.iter().map(|mark| mark.path(self.service).into_bytes()).collect();
             while !missing.is_empty() {
                 let message = self.stream.message().await?.context("the watch has ended")?;
                 for event in message.events() {
@@ -57,12 +61,21 @@ impl Observe for Raw {
 }
 
 /// Connects and reads all instances of a service, page by page; gives how many.
-pub fn list(url: String, service: &'static str) -> Local<'static, usize> {
+fn list(target: Target, service: &'static str) -> Local<'static, usize> {
     Box::pin(async move {
-        let mut client = Client::connect([url], None).await?;
+        let mut client = connect(target).await?;
         let (count, _) = read_all(&mut client, service).await?;
         Ok(count)
     })
+}
+
+async fn connect(target: Target) -> anyhow::Result<Client> {
+    Ok(Client::connect([target.address.to_string()], None).await?)
+}
+
+/// Under which all instances of a service stand.
+fn prefix(service: &str) -> String {
+    format!("/services/{service}/")
 }
 
 async fn read_all(client: &mut Client, service: &str) -> anyhow::Result<(usize, i64)> {
@@ -86,20 +99,25 @@ async fn read_all(client: &mut Client, service: &str) -> anyhow::Result<(usize, 
 }
 
 /// Connects and registers the first `n` instances of a service under one lease.
-pub fn register(url: String, service: &'static str, n: usize) -> Local<'static, Box<dyn Any>> {
+fn register(target: Target, service: &'static str, n: usize) -> Local<'static, Leave> {
     Box::pin(async move {
-        let mut client = Client::connect([url], None).await?;
-        let lease = client.lease_grant(10, None).await?.id();
+        let mut client = connect(target).await?;
+        let lease = client.lease_grant(TTL.as_secs() as i64, None).await?.id();
         let puts = (0..n).map(|index| {
             let (mut client, mark) = (client.clone(), Mark::new(index, 1));
             async move {
                 let options = PutOptions::new().with_lease(lease);
-                client.put(mark.key(service), mark.value()?, Some(options)).await?;
+                client.put(mark.path(service), mark.value()?, Some(options)).await?;
                 anyhow::Ok(())
             }
         });
         try_join_all(puts).await?;
-        let registered: Box<dyn Any> = Box::new(client);
-        Ok(registered)
+        let leave: Leave = Box::new(move || {
+            Box::pin(async move {
+                client.lease_revoke(lease).await?;
+                Ok(())
+            })
+        });
+        Ok(leave)
     })
 }
