@@ -3,16 +3,18 @@
 use anyhow::Result;
 
 use crate::cli::TestOptions;
+use crate::native::Native;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{deny, lint, needs, process, protoc, test};
+use crate::{compose, deny, lint, needs, process, test};
 
 /// Runs everything.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let mut steps = Steps::default();
     steps.run("format", || process::run(process::cargo(&workspace.root).args(["fmt", "--all", "--check"])));
-    lint::add_steps(workspace, &mut steps)?;
-    steps.run("docs", || docs(workspace));
+    let native = Native::find(workspace)?;
+    lint::add_steps(workspace, &native, &mut steps);
+    steps.run("docs", || docs(workspace, &native));
     steps.run("licences, bans, sources", || deny::check(workspace));
     match test::steps(workspace, &TestOptions::default()) {
         Ok(tests) => steps.append(tests),
@@ -20,12 +22,16 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
             steps.run("tests", || Err(error));
         }
     }
+    match compose::what_is_missing() {
+        None => compose::checks::add_steps(workspace, &native, &mut steps),
+        Some(missing) => eprintln!("\n=== compose: left out: {missing}"),
+    }
     steps.finish("xtask ci")
 }
 
-fn docs(workspace: &Workspace) -> Result<()> {
+fn docs(workspace: &Workspace, native: &Native) -> Result<()> {
     let mut cargo = process::cargo(&workspace.root);
-    cargo.env("RUSTDOCFLAGS", "-D warnings").env(protoc::VARIABLE, protoc::find()?);
+    native.tell(cargo.env("RUSTDOCFLAGS", "-D warnings"));
     process::run(cargo.args([
         "doc",
         "--quiet",

@@ -6,22 +6,37 @@ pub(crate) const HELP: &str = "\
 Usage: cargo xtask <TASK> [OPTIONS]
 
 Tasks:
-  test [--only FILTER]      every test of the workspace, against real servers, none skipped;
-                            with --only: the tests whose name contains FILTER, and nothing else
+  test [--only FILTER] [--compose]
+                            every test of the workspace, against real servers, none skipped;
+                            with --only: the tests whose name contains FILTER, and nothing else;
+                            with --compose: the suites of the registries, against compose.yaml's containers
   ci                        all that .ci/run asks for: format, lints, docs, licences, then `test`
   bench [FILTER] [--json]   the measurements of sd-bench, in release mode; arguments are passed on
-  etcd                      find or fetch etcd, print how the tests are told about it:
-                            eval \"$(cargo xtask etcd)\"
+  servers                   find or fetch the servers and what builds need, print how tests and builds are told:
+                            eval \"$(cargo xtask servers)\"
+  etcd                      as `servers`, with etcd alone
+  images                    the images of compose.yaml: the book's, built from this tree, and stand-ins for the
+                            official ones that can't be pulled; prints what compose is to be told:
+                            eval \"$(cargo xtask images)\"
+  compose                   what compose.yaml promises, with Docker: the book on each registry, the cluster
   help                      this text
 
 Environment:
-  SD_ETCD         the etcd binary to use, instead of a search (PATH, target/tools, the distribution's
-                  packages, Docker)
-  SD_ETCD_IMAGE   the image to take etcd from where Docker is the only source
-  PROTOC          the protoc to build with, instead of the one that comes with xtask
+  SD_ETCD, SD_CONSUL  the binary to use, instead of a search (PATH, target/tools, the distribution's
+                      packages, Docker)
+  SD_ZOOKEEPER        a folder with ZooKeeper's jars, likewise
+  SD_JAVA             the `java` that runs it, likewise
+  SD_ETCD_IMAGE, SD_CONSUL_IMAGE, SD_ZOOKEEPER_IMAGE
+                      the images of compose.yaml, and to take servers from where Docker is the only source
+  SD_BOOK_IMAGE       what the image of the book programs is called
+  PROTOC              the protoc to build with, instead of the one that comes with xtask
+  OPENSSL_DIR         the OpenSSL to build with, instead of pkg-config's or the distribution's package
 
 Set for the tests:
-  SD_TEST_ETCD      path of the etcd binary
+  SD_TEST_ETCD, SD_TEST_CONSUL
+                    path of the binary
+  SD_TEST_ZOOKEEPER the folder of jars
+  SD_TEST_JAVA      path of `java`, where it is not the one on PATH
   SD_TEST_REQUIRE   1: a test whose server is missing fails; without it, it prints SKIPPED and passes
   SD_TEST_SKIP_LOG  a file; a test that skips appends its SKIPPED line, as passing tests are not shown";
 
@@ -32,7 +47,10 @@ pub(crate) enum Task {
     Test(TestOptions),
     Ci,
     Bench(Vec<String>),
+    Servers,
     Etcd,
+    Images,
+    Compose,
 }
 
 /// Which tests are to run.
@@ -40,6 +58,8 @@ pub(crate) enum Task {
 pub(crate) struct TestOptions {
     /// Only tests whose name contains this.
     pub(crate) only: Option<String>,
+    /// The suites alone, against the containers of compose.yaml.
+    pub(crate) compose: bool,
 }
 
 /// Reads the arguments after the program's name.
@@ -52,12 +72,17 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
     let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
     match task.as_str() {
         "help" | "--help" | "-h" => Ok(Task::Help),
-        "test" | "ci" | "etcd" if asks_for_help => Ok(Task::Help),
+        "test" | "ci" | "servers" | "etcd" | "images" | "compose" if asks_for_help => Ok(Task::Help),
         "test" => Ok(Task::Test(parse_test(&rest)?)),
         "ci" => without_arguments(&task, &rest, Task::Ci),
+        "servers" => without_arguments(&task, &rest, Task::Servers),
+        "compose" => without_arguments(&task, &rest, Task::Compose),
+        "images" => without_arguments(&task, &rest, Task::Images),
         "etcd" => without_arguments(&task, &rest, Task::Etcd),
         "bench" => Ok(Task::Bench(rest)),
-        unknown => bail!("unknown task `{unknown}`; there are test, ci, bench, etcd and help"),
+        unknown => {
+            bail!("unknown task `{unknown}`; there are test, ci, bench, servers, etcd, images, compose and help")
+        }
     }
 }
 
@@ -72,13 +97,17 @@ fn parse_test(arguments: &[String]) -> Result<TestOptions> {
     let mut options = TestOptions::default();
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
+        if argument == "--compose" {
+            options.compose = true;
+            continue;
+        }
         let filter = match argument.split_once('=') {
             Some(("--only", filter)) => filter,
             _ if argument == "--only" => match arguments.next() {
                 Some(filter) => filter,
                 None => bail!("`--only` needs a FILTER: part of a test's name"),
             },
-            _ => bail!("`test` does not know `{argument}`; it takes `--only FILTER`"),
+            _ => bail!("`test` does not know `{argument}`; it takes `--only FILTER` and `--compose`"),
         };
         if filter.is_empty() || filter.starts_with('-') {
             bail!("`--only` needs a FILTER: part of a test's name, not `{filter}`");
@@ -105,6 +134,9 @@ mod tests {
     #[test]
     fn tasks_are_told_apart() {
         assert_eq!(parsed("ci").unwrap(), Task::Ci);
+        assert_eq!(parsed("servers").unwrap(), Task::Servers);
+        assert_eq!(parsed("compose").unwrap(), Task::Compose);
+        assert_eq!(parsed("images").unwrap(), Task::Images);
         assert_eq!(parsed("etcd").unwrap(), Task::Etcd);
         assert_eq!(parsed("test").unwrap(), Task::Test(TestOptions::default()));
         for line in ["help", "--help", "-h", "test --help", "ci -h"] {
@@ -114,9 +146,16 @@ mod tests {
 
     #[test]
     fn a_filter_is_taken_in_both_spellings() {
-        let expected = Task::Test(TestOptions { only: Some("watch".to_owned()) });
+        let expected = Task::Test(TestOptions { only: Some("watch".to_owned()), compose: false });
         assert_eq!(parsed("test --only watch").unwrap(), expected);
         assert_eq!(parsed("test --only=watch").unwrap(), expected);
+    }
+
+    #[test]
+    fn the_suites_can_be_run_against_containers() {
+        assert_eq!(parsed("test --compose").unwrap(), Task::Test(TestOptions { only: None, compose: true }));
+        let expected = Task::Test(TestOptions { only: Some("watch".to_owned()), compose: true });
+        assert_eq!(parsed("test --compose --only watch").unwrap(), expected);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::native::Native;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
 use crate::{needs, process, protoc};
@@ -12,8 +13,7 @@ use crate::{needs, process, protoc};
 const DENIED: [&str; 5] = ["--", "-D", "warnings", "-D", "clippy::incompatible_msrv"];
 
 /// One step per selection.
-pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) -> Result<()> {
-    let protoc = protoc::find()?;
+pub(crate) fn add_steps(workspace: &Workspace, native: &Native, steps: &mut Steps) {
     let mut default_members = process::cargo(&workspace.root);
     // A plain `cargo build` has to do without.
     default_members.env_remove(protoc::VARIABLE);
@@ -21,10 +21,9 @@ pub(crate) fn add_steps(workspace: &Workspace, steps: &mut Steps) -> Result<()> 
     needs::say_what_is_left_out(workspace);
     for selection in selections(workspace) {
         let mut cargo = process::cargo(&workspace.root);
-        cargo.env(protoc::VARIABLE, &protoc);
+        native.tell(&mut cargo);
         steps.run(format!("clippy: {}", selection.join(" ")), || clippy(&mut cargo, &selection));
     }
-    Ok(())
 }
 
 fn clippy(cargo: &mut Command, selection: &[String]) -> Result<()> {
@@ -66,8 +65,11 @@ mod tests {
             binaries: Vec::new(),
             folder: PathBuf::new(),
         };
-        let workspace =
-            Workspace { root: PathBuf::new(), packages: vec![package("a", &[]), package("b", &["x", "y"])] };
+        let workspace = Workspace {
+            root: PathBuf::new(),
+            target: PathBuf::new(),
+            packages: vec![package("a", &[]), package("b", &["x", "y"])],
+        };
         let lines: Vec<_> = selections(&workspace).iter().map(|selection| selection.join(" ")).collect();
         assert_eq!(
             lines,

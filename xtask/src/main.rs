@@ -6,16 +6,23 @@
 mod bench;
 mod ci;
 mod cli;
+mod compose;
 mod deny;
-mod etcd;
+mod docker;
+mod images;
 mod lint;
 mod loom;
+mod native;
 mod needs;
+mod openssl;
+mod packages;
 mod process;
 mod protoc;
+mod servers;
 mod skips;
 mod steps;
 mod test;
+mod tool;
 mod workspace;
 
 use std::process::ExitCode;
@@ -23,6 +30,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cli::Task;
+use crate::native::Native;
+use crate::servers::Servers;
+use crate::steps::Steps;
 use crate::workspace::Workspace;
 
 const USAGE_ERROR: u8 = 2;
@@ -53,6 +63,22 @@ fn run(task: Task) -> Result<()> {
         Task::Test(options) => test::run(&Workspace::load()?, &options),
         Task::Ci => ci::run(&Workspace::load()?),
         Task::Bench(arguments) => bench::run(&Workspace::load()?, &arguments),
-        Task::Etcd => etcd::print_exports(&Workspace::load()?),
+        Task::Etcd => {
+            let workspace = Workspace::load()?;
+            Native::find(&workspace)?.print_exports()?;
+            Servers::find_etcd(&workspace)?.print_exports()
+        }
+        Task::Images => images::make_and_print_exports(&Workspace::load()?),
+        Task::Compose => {
+            let workspace = Workspace::load()?;
+            let mut steps = Steps::default();
+            compose::checks::add_steps(&workspace, &Native::find(&workspace)?, &mut steps);
+            steps.finish("xtask compose")
+        }
+        Task::Servers => {
+            let workspace = Workspace::load()?;
+            Native::find(&workspace)?.print_exports()?;
+            Servers::find(&workspace)?.print_exports()
+        }
     }
 }

@@ -7,19 +7,22 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::cli::TestOptions;
+use crate::compose::suites::{self, Containers};
+use crate::native::Native;
+use crate::servers::Servers;
 use crate::skips::{self, Skips};
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{etcd, loom, needs, process, protoc};
+use crate::{loom, needs, process, protoc, servers};
 
 /// Fails tests whose server is missing.
 const REQUIRE_VARIABLE: &str = "SD_TEST_REQUIRE";
 
 /// What a program of ours that was told nothing must not find in its environment.
-const OURS: [&str; 5] = ["SD_ETCD", etcd::FOR_TESTS, REQUIRE_VARIABLE, skips::LOG_VARIABLE, protoc::VARIABLE];
+const OURS: [&str; 4] = [REQUIRE_VARIABLE, skips::LOG_VARIABLE, suites::FOR_TESTS, protoc::VARIABLE];
 
 /// Its tests need a server, and must pass, saying so, where there is none.
-const BACKENDS: [&str; 1] = ["sd-etcd"];
+const BACKENDS: [&str; 3] = ["sd-etcd", "sd-consul", "sd-zookeeper"];
 
 const BOOK: (&str, &str) = ("sd-examples", "book");
 const BOOK_LIMIT: Duration = Duration::from_secs(120);
@@ -33,11 +36,20 @@ pub(crate) fn run(workspace: &Workspace, options: &TestOptions) -> Result<()> {
 pub(crate) fn steps(workspace: &Workspace, options: &TestOptions) -> Result<Steps> {
     let surroundings = Surroundings::find(workspace)?;
     let mut steps = Steps::default();
-    if let Some(filter) = &options.only {
-        steps.run(format!("tests with `{filter}` in their name"), || surroundings.tests(Some(filter)));
+    let only = options.only.as_deref();
+    if options.compose {
+        steps.run("suites, against containers", || {
+            let containers = Containers::bring_up(workspace)?;
+            surroundings.tests(&Selection { only, containers: Some(&containers) })
+        });
         return Ok(steps);
     }
-    steps.run("tests, with servers", || surroundings.tests(None));
+    let selection = Selection { only, containers: None };
+    if let Some(filter) = only {
+        steps.run(format!("tests with `{filter}` in their name"), || surroundings.tests(&selection));
+        return Ok(steps);
+    }
+    steps.run("tests, with servers", || surroundings.tests(&selection));
     steps.run("doctests", || surroundings.doctests());
     steps.run("tests of the default members, told of no server", || {
         process::run(told_nothing(workspace).args(["test", "--no-fail-fast"]))
@@ -54,45 +66,65 @@ pub(crate) fn steps(workspace: &Workspace, options: &TestOptions) -> Result<Step
     Ok(steps)
 }
 
+/// Which tests are to run.
+struct Selection<'a> {
+    /// Those whose name contains this.
+    only: Option<&'a str>,
+    /// The suites alone, one test at a time, against these.
+    containers: Option<&'a Containers>,
+}
+
+impl Selection<'_> {
+    fn tell(&self, command: &mut Command) {
+        if let Some(containers) = self.containers {
+            containers.tell(command);
+        }
+    }
+}
+
 /// What tests need around them.
 struct Surroundings<'a> {
     workspace: &'a Workspace,
-    etcd: std::path::PathBuf,
-    protoc: std::ffi::OsString,
+    native: Native,
+    servers: Servers,
 }
 
 impl<'a> Surroundings<'a> {
     fn find(workspace: &'a Workspace) -> Result<Self> {
-        Ok(Self { workspace, etcd: etcd::find(workspace)?, protoc: protoc::find()? })
+        Ok(Self { workspace, native: Native::find(workspace)?, servers: Servers::find(workspace)? })
     }
 
     fn cargo(&self, skips: &Skips) -> Command {
         let mut cargo = told_nothing(self.workspace);
-        cargo.env(protoc::VARIABLE, &self.protoc);
-        cargo.env(etcd::FOR_TESTS, &self.etcd);
+        self.native.tell(&mut cargo);
+        self.servers.tell(&mut cargo);
         cargo.env(REQUIRE_VARIABLE, "1");
         cargo.env(skips::LOG_VARIABLE, &skips.log);
         cargo
     }
 
-    fn tests(&self, filter: Option<&str>) -> Result<()> {
+    fn tests(&self, selection: &Selection<'_>) -> Result<()> {
         let mut skips = Skips::watch(self.workspace)?;
         let ran = if process::works(process::cargo(&self.workspace.root).args(["nextest", "--version"])) {
-            self.with_nextest(filter, &mut skips)
+            self.with_nextest(selection, &mut skips)
         } else {
-            self.with_libtest(filter, &mut skips)
+            self.with_libtest(selection, &mut skips)
         };
         skips.judge(ran)
     }
 
-    fn with_nextest(&self, filter: Option<&str>, skips: &mut Skips) -> Result<()> {
+    fn with_nextest(&self, selection: &Selection<'_>, skips: &mut Skips) -> Result<()> {
         const PROFILE: &str = "xtask";
         let mut cargo = self.cargo(skips);
         let config = self.workspace.root.join("xtask").join("nextest.toml");
         cargo
             .args(["nextest", "run", "--profile", PROFILE, "--tool-config-file"])
             .arg(format!("xtask:{}", config.display()));
-        cargo.args(["--workspace", "--all-features", "--exclude", needs::BENCH]).args(filter);
+        cargo.args(["--workspace", "--all-features", "--exclude", needs::BENCH]).args(selection.only);
+        selection.tell(&mut cargo);
+        if selection.containers.is_some() {
+            cargo.args(["--test-threads=1", "--filterset", suites::FILTER]);
+        }
         let report = self.workspace.root.join("target").join("nextest").join(PROFILE).join("junit.xml");
         if report.exists() {
             fs::remove_file(&report).with_context(|| format!("could not remove {}", report.display()))?;
@@ -109,18 +141,18 @@ impl<'a> Surroundings<'a> {
         ran
     }
 
-    fn with_libtest(&self, filter: Option<&str>, skips: &mut Skips) -> Result<()> {
+    fn with_libtest(&self, selection: &Selection<'_>, skips: &mut Skips) -> Result<()> {
         let mut cargo = self.cargo(skips);
-        cargo.args([
-            "test",
-            "--no-fail-fast",
-            "--workspace",
-            "--all-features",
-            "--exclude",
-            needs::BENCH,
-            "--all-targets",
-        ]);
-        cargo.args(filter).args(["--", "--nocapture"]);
+        selection.tell(&mut cargo);
+        cargo.args(["test", "--no-fail-fast", "--all-features"]);
+        if selection.containers.is_some() {
+            cargo.args(suites::PACKAGES.into_iter().flat_map(|package| ["-p", package]));
+            cargo.args(suites::BINARIES.into_iter().flat_map(|binary| ["--test", binary]));
+            cargo.args(selection.only).args(["--", "--nocapture", "--test-threads=1"]);
+        } else {
+            cargo.args(["--workspace", "--exclude", needs::BENCH, "--all-targets"]);
+            cargo.args(selection.only).args(["--", "--nocapture"]);
+        }
         process::run_inspected(&mut cargo, |line| skips.inspect(line))
     }
 
@@ -134,8 +166,8 @@ impl<'a> Surroundings<'a> {
 
     fn backend_alone(&self, backend: &str) -> Result<()> {
         let mut cargo = told_nothing(self.workspace);
-        cargo.env(protoc::VARIABLE, &self.protoc).args(["test", "--no-fail-fast", "--tests", "-p", backend]);
-        process::run(&mut cargo)
+        self.native.tell(&mut cargo);
+        process::run(cargo.args(["test", "--no-fail-fast", "--tests", "-p", backend]))
     }
 }
 
@@ -149,7 +181,7 @@ fn run_book(workspace: &Workspace) -> Result<()> {
 
 fn told_nothing(workspace: &Workspace) -> Command {
     let mut cargo = process::cargo(&workspace.root);
-    for variable in OURS {
+    for variable in OURS.into_iter().chain(servers::VARIABLES) {
         cargo.env_remove(variable);
     }
     cargo

@@ -11,6 +11,8 @@ use crate::process;
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
+    /// Where cargo builds, by the caller's settings.
+    pub(crate) target: PathBuf,
     pub(crate) packages: Vec<Package>,
 }
 
@@ -44,6 +46,7 @@ impl Workspace {
     fn from_metadata(metadata: &Value) -> Option<Self> {
         Some(Self {
             root: PathBuf::from(metadata["workspace_root"].as_str()?),
+            target: PathBuf::from(metadata["target_directory"].as_str()?),
             packages: metadata["packages"].as_array()?.iter().map(Package::from_metadata).collect::<Option<_>>()?,
         })
     }

@@ -5,18 +5,11 @@ use serde_json::Value;
 use crate::assert_none;
 use crate::tree::{self, packages};
 
-const ALL: &[&str] = &[
-    "sd-core",
-    "sd-lb",
-    "sd-etcd",
-    "sd-consul",
-    "sd-zookeeper",
-    "sd-registry",
-    "sd-tonic",
-    "sd-kit",
-    "sd-gateway",
-    "sd-cli",
-];
+const BENCH: &[&str] =
+    &["sd-core", "sd-lb", "sd-tonic", "sd-etcd", "sd-consul", "sd-zookeeper", "sd-registry", "sd-kit", "sd-testkit"];
+
+const EXAMPLES: &[&str] =
+    &["sd-core", "sd-lb", "sd-tonic", "sd-registry", "sd-kit", "sd-gateway", "sd-recommendations"];
 
 /// A crate, the crates of ours it may depend on, and why no others.
 const ARROWS: &[(&str, &[&str], &str)] = &[
@@ -35,8 +28,10 @@ const ARROWS: &[(&str, &[&str], &str)] = &[
     ),
     ("sd-gateway", &["sd-core", "sd-lb", "sd-kit"], "it reaches backends through sd-kit"),
     ("sd-cli", &["sd-core", "sd-lb", "sd-kit", "sd-registry", "sd-gateway"], "it reaches backends through sd-kit"),
-    ("sd-examples", ALL, "examples show what users use: not our tests, not our measurements"),
-    ("sd-bench", ALL, "what it measures needs no test kit"),
+    ("sd-recommendations", &["sd-core"], "it shows that a library can do without knowing any registry"),
+    ("sd-article-001", EXAMPLES, "examples show what users use: not our tests, not our measurements"),
+    ("sd-examples", EXAMPLES, "examples show what users use: not our tests, not our measurements"),
+    ("sd-bench", BENCH, "it measures what users use, on the servers and through the proxy of the test kit"),
     ("xtask", &[], "it must build when nothing else does"),
 ];
 
@@ -62,7 +57,8 @@ const LB_MUST_NOT_USE: &[&str] =
     &["rand", "rand_core", "fastrand", "oorandom", "nanorand", "getrandom", "tonic", "hyper", "http-body-util"];
 
 /// Without these a plain `cargo test` needs no protoc and no registry's client.
-const NOT_IN_DEFAULT_MEMBERS: &[&str] = &["etcd-client", "openssl-sys", "protobuf-src"];
+const NOT_IN_DEFAULT_MEMBERS: &[&str] =
+    &["etcd-client", "consulrs", "zookeeper-client", "openssl-sys", "native-tls", "protobuf-src"];
 
 /// Names, and whether only tests are built with it; loom's models are tests too.
 fn dependencies(package: &Value) -> impl Iterator<Item = (&str, bool)> {

@@ -7,6 +7,7 @@
 
 mod api;
 mod arrows;
+mod features;
 mod hosts;
 mod manifests;
 mod paths;

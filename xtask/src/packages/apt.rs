@@ -1,4 +1,4 @@
-//! etcd unpacked from the distribution's package, without installing it: lists, cache and tree are our own.
+//! apt, with lists, cache and downloads in a folder of ours.
 
 use std::ffi::OsString;
 use std::fs;
@@ -7,57 +7,22 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::apt_sources::{Distribution, Sources};
+use super::apt_sources::Sources;
 use crate::process;
 
-const PACKAGE: &str = "etcd-server";
-
-/// Debian 12's own suite has 3.4, this one 3.5, whose package runs there as well.
-const NEWER_DEBIAN_SUITE: &str = "trixie";
-
-/// From the suite with the etcd that the tests are meant for.
-pub(crate) fn fetch_from_newer_suite(aside: &Path) -> Result<()> {
-    let distribution = Distribution::of_this_machine()?;
-    if distribution.id != "debian" {
-        bail!("`{}` is not Debian, and its suites are not known here", distribution.id);
-    }
-    fetch(aside, &distribution.suite, NEWER_DEBIAN_SUITE)
-}
-
-/// From the suite that this machine runs.
-pub(crate) fn fetch_from_own_suite(aside: &Path) -> Result<()> {
-    let suite = Distribution::of_this_machine()?.suite;
-    fetch(aside, &suite, &suite)
-}
-
-fn fetch(aside: &Path, machine_suite: &str, suite: &str) -> Result<()> {
-    for program in ["apt-get", "dpkg"] {
-        if process::on_path(program).is_none() {
-            bail!("`{program}` is not on PATH");
-        }
-    }
-    let apt = Apt::prepare(aside, &Sources::of_this_machine(machine_suite, suite)?)?;
-    eprintln!("fetching {PACKAGE} of {suite} …");
-    // One of several sources may lack this suite; whether that matters shows at the download.
-    let updated = process::capture(apt.command().arg("update"));
-    let downloaded = process::capture(apt.command().args(["download", PACKAGE]).current_dir(&apt.download));
-    if let Err(error) = downloaded {
-        return Err(updated.err().unwrap_or(error));
-    }
-    let mut unpack = Command::new("dpkg");
-    unpack.arg("-x").arg(apt.downloaded()?).arg(aside.join("tree"));
-    process::capture(&mut unpack)?;
-    Ok(())
-}
-
 /// An apt that reads the machine's configuration (proxies, keys) and writes only below a folder of ours.
-struct Apt {
+pub(super) struct Apt {
     options: Vec<OsString>,
     download: PathBuf,
 }
 
 impl Apt {
-    fn prepare(aside: &Path, sources: &Sources) -> Result<Self> {
+    pub(super) fn prepare(aside: &Path, sources: &Sources) -> Result<Self> {
+        for program in ["apt-get", "dpkg"] {
+            if process::on_path(program).is_none() {
+                bail!("`{program}` is not on PATH");
+            }
+        }
         let root = aside.join("apt");
         let folder = |name: &str| -> Result<PathBuf> {
             let path = root.join(name);
@@ -99,6 +64,25 @@ impl Apt {
         Ok(Self { options: paths.chain(settings.map(OsString::from)).collect(), download })
     }
 
+    /// Downloads these packages and unpacks them over each other.
+    pub(super) fn unpack(&self, names: &[&str], tree: &Path) -> Result<()> {
+        // One of several sources may lack this suite; whether that matters shows at the download.
+        let updated = process::capture(self.command().arg("update"));
+        let mut download = self.command();
+        download.arg("download").args(names).current_dir(&self.download);
+        if let Err(error) = process::capture(&mut download) {
+            return Err(updated.err().unwrap_or(error));
+        }
+        let downloaded = self.downloaded()?;
+        if downloaded.len() != names.len() {
+            bail!("apt-get left {} packages in {}, not {}", downloaded.len(), self.download.display(), names.len());
+        }
+        for package in downloaded {
+            process::capture(Command::new("dpkg").arg("-x").arg(package).arg(tree))?;
+        }
+        Ok(())
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new("apt-get");
         command.arg("-q");
@@ -108,12 +92,10 @@ impl Apt {
         command
     }
 
-    fn downloaded(&self) -> Result<PathBuf> {
+    fn downloaded(&self) -> Result<Vec<PathBuf>> {
         let entries =
             fs::read_dir(&self.download).with_context(|| format!("could not read {}", self.download.display()))?;
-        let mut packages = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension() == Some("deb".as_ref()));
-        packages.next().with_context(|| format!("apt-get left no package in {}", self.download.display()))
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        Ok(paths.filter(|path| path.extension() == Some("deb".as_ref())).collect())
     }
 }
