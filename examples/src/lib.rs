@@ -1,13 +1,10 @@
-//! What the example programs share: the book service, its client, and how a program meets its registry.
+//! What the example programs share: the book service, its client, and how a program begins, meets its registry and ends.
 //!
 //! Start with `src/bin/book.rs`: `cargo run -p sd-examples` runs it, and it needs nothing but this crate.
 
-pub mod advertise;
 pub mod book;
 pub mod client;
 pub mod program;
-pub mod registry;
-pub mod shutdown;
 
 /// The README's program, compiled and run as a test.
 #[cfg(doctest)]

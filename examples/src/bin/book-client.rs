@@ -6,16 +6,14 @@ use std::time::Duration;
 use clap::Parser;
 use sd_examples::book::SERVICE;
 use sd_examples::client::{self, BookEndpoint};
-use sd_examples::program::{self, Outcome};
-use sd_examples::registry;
+use sd_examples::program::{self, Outcome, RegistryArgs};
 use tonic::Status;
 
 /// Calls the book service's instances in turn, and prints which one served each call.
 #[derive(Parser)]
 struct Args {
-    /// The registry, as etcd://127.0.0.1:2379
-    #[arg(long, value_name = "URL")]
-    registry: String,
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// How many calls to make
     #[arg(long, value_name = "N", default_value_t = 8)]
     calls: u32,
@@ -29,12 +27,11 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::start_logging();
-    program::exit_code(run(Args::parse()).await)
+    program::main(run).await
 }
 
 async fn run(args: Args) -> Outcome {
-    let registry = registry::connect_shared(&args.registry)?;
+    let registry = args.registry.connect()?;
     let books = client::connect(registry.subscribe(&SERVICE.parse()?))?;
 
     for _ in 0..args.calls {

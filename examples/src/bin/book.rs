@@ -10,7 +10,6 @@ use sd_core::{Instance, Registration, RegistryUrl, Subscription};
 use sd_examples::book::Books;
 use sd_examples::client::{self, BookEndpoint};
 use sd_examples::program::{self, Outcome};
-use sd_examples::registry;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::oneshot;
@@ -27,21 +26,21 @@ const READY: Duration = Duration::from_secs(10);
 /// Two book servers and a client: eight calls in turn, and one server stopped hard in the middle.
 #[derive(Parser)]
 struct Args {
-    /// The registry: memory://, which is in this program, or one that runs, as etcd://127.0.0.1:2379
+    /// The registry: memory://, which is in this program, or one that runs, as etcd://127.0.0.1:2379,
+    /// consul://127.0.0.1:8500 or zookeeper://127.0.0.1:2181
     #[arg(long, value_name = "URL", default_value = "memory://")]
     registry: String,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::start_logging();
-    program::exit_code(run(Args::parse()).await)
+    program::main(run).await
 }
 
 async fn run(args: Args) -> Outcome {
     // A name of its own, so that two of these programs in one registry don't call each other's servers.
     let service = format!("book-{}", std::process::id());
-    let registry = registry::connect(&args.registry)?;
+    let registry = sd_kit::connect(&args.registry)?;
     // A parsed URL shows no password.
     println!("registry: {}", args.registry.parse::<RegistryUrl>()?);
 
@@ -146,7 +145,7 @@ async fn serve(
     let books = Books::new().into_service();
     tokio::spawn(Server::builder().add_service(books).serve_with_incoming(TcpIncoming::from(listener)));
 
-    let registry = registry::connect(registry)?;
+    let registry = sd_kit::connect(registry)?;
     let registration = registry.register(Registration::new(service, Instance::new(address))).await?;
     // An error says that the program has given up waiting, and is about to end.
     let _ = ready.send(address);

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use rand::RngExt as _;
-use sd_core::{Address, Instance, Registration};
-use sd_examples::program::{self, Outcome};
-use sd_examples::{registry, shutdown};
+use sd_core::{Address, Instance, Registration, RegistryUrl};
+use sd_examples::program::{self, Outcome, RegistryArgs, connect_shared};
+use sd_kit::StopSignal;
 
 /// How long a registration outlives a program that has died.
-const TTL: &str = "ttl=5s";
+const TTL: &str = "5s";
 
 const EARLIEST: Duration = Duration::from_secs(5);
 const LATEST: Duration = Duration::from_secs(20);
@@ -18,9 +18,8 @@ const LATEST: Duration = Duration::from_secs(20);
 /// Registers an instance and, after 5 to 20 s, either takes it back or just stops beating.
 #[derive(Parser)]
 struct Args {
-    /// The registry, as etcd://127.0.0.1:2379
-    #[arg(long, value_name = "URL")]
-    registry: String,
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// The service to register for
     #[arg(long, value_name = "NAME", default_value = "web")]
     service: String,
@@ -48,17 +47,16 @@ enum End {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::start_logging();
-    program::exit_code(run(Args::parse()).await)
+    program::main(run).await
 }
 
 async fn run(args: Args) -> Outcome {
-    let registry = registry::connect_shared(&with_ttl(&args.registry))?;
-    let mut stop = shutdown::requested()?;
+    let registry = connect_shared(&with_ttl(&args.registry.url)?)?;
+    let mut stop = StopSignal::listen()?;
     let instance = Instance::new(args.address).with_id(args.id);
     let registration = tokio::select! {
         registration = registry.register(Registration::new(args.service, instance)) => registration?,
-        () = &mut stop => return Ok(()),
+        () = stop.requested() => return Ok(()),
     };
     println!("registered {}/{}", registration.service(), registration.id());
 
@@ -66,7 +64,7 @@ async fn run(args: Args) -> Outcome {
     let end = args.end.unwrap_or_else(|| if rand::rng().random() { End::Close } else { End::Die });
     let end = tokio::select! {
         () = tokio::time::sleep(after) => end,
-        () = &mut stop => End::Close,
+        () = stop.requested() => End::Close,
     };
     match end {
         End::Close => {
@@ -85,10 +83,15 @@ async fn run(args: Args) -> Outcome {
 }
 
 /// The registry's URL with a TTL of 5 s, unless it says one.
-fn with_ttl(url: &str) -> String {
-    match url.split_once('?') {
-        None => format!("{url}?{TTL}"),
-        Some((_, options)) if options.split('&').any(|option| option.starts_with("ttl=")) => url.to_owned(),
-        Some(_) => format!("{url}&{TTL}"),
-    }
+fn with_ttl(url: &str) -> Result<String, sd_core::Error> {
+    let option = match url.parse::<RegistryUrl>()?.scheme() {
+        "zookeeper" => "session",
+        "etcd" | "consul" => "ttl",
+        // Nothing dies there.
+        _ => return Ok(url.to_owned()),
+    };
+    let given = url.split_once('?').map_or("", |(_, options)| options);
+    let says_one = given.split('&').any(|pair| pair.split_once('=').is_some_and(|(key, _)| key == option));
+    let separator = if url.contains('?') { '&' } else { '?' };
+    Ok(if says_one { url.to_owned() } else { format!("{url}{separator}{option}={TTL}") })
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::Parser;
 use sd_core::{Delta, Instance, ServiceName, Snapshot, Subscription};
-use sd_examples::program::{self, Outcome};
-use sd_examples::{registry, shutdown};
+use sd_examples::program::{self, Outcome, RegistryArgs};
+use sd_kit::StopSignal;
 use tokio::time::{Instant, interval_at};
 
 const EVERY: Duration = Duration::from_secs(5);
@@ -14,9 +14,8 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Prints a service's comings and goings as they happen, and its list every 5 s.
 #[derive(Parser)]
 struct Args {
-    /// The registry, as etcd://127.0.0.1:2379
-    #[arg(long, value_name = "URL")]
-    registry: String,
+    #[command(flatten)]
+    registry: RegistryArgs,
     /// The service to watch
     #[arg(long, value_name = "NAME", default_value = "web")]
     service: ServiceName,
@@ -24,13 +23,12 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    program::start_logging();
-    program::exit_code(run(Args::parse()).await)
+    program::main(run).await
 }
 
 async fn run(args: Args) -> Outcome {
-    let registry = registry::connect_shared(&args.registry)?;
-    let mut stop = shutdown::requested()?;
+    let registry = args.registry.connect()?;
+    let mut stop = StopSignal::listen()?;
     let mut subscription = registry.subscribe(&args.service);
     println!("watching {}", args.service);
 
@@ -44,7 +42,7 @@ async fn run(args: Args) -> Outcome {
                 seen = snapshot;
             }
             _ = ticks.tick() => print_list(&subscription),
-            () = &mut stop => return Ok(()),
+            () = stop.requested() => return Ok(()),
         }
     }
 }

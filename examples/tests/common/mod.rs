@@ -37,7 +37,12 @@ impl Program {
     }
 
     pub(crate) fn spawn(command: &mut Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).env_remove("RUST_LOG");
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .env_remove("RUST_LOG")
+            .env_remove("SD_REGISTRY");
         let mut process = Process::start(command);
         let printed = Arc::<Mutex<Vec<String>>>::default();
         let out = process.child().stdout.take().unwrap();

@@ -1,0 +1,7 @@
+//! The book on every further registry: the same programs, another URL.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod consul;
+mod scenarios;
+mod zookeeper;
