@@ -51,8 +51,9 @@ pub(crate) async fn ask(
     let stream = connected.map_err(|cause| unavailable("it can't be connected to").with_source(cause))?;
     let Some(config) = tls else {
         let answered = timeout_at(deadline, converse(stream)).await;
-        let answered =
-            answered.map_err(|_| unavailable(&format!("it takes the connection, and is mute for {bound:?}")))?;
+        // A port with TLS waits for more than the four letters before it sees that they are no handshake.
+        let mute = || format!("it takes the connection, and is mute for {bound:?}: a port with TLS, perhaps");
+        let answered = answered.map_err(|_| unavailable(&mute()))?;
         let answer = answered.map_err(|cause| unavailable("the connection broke").with_source(cause))?;
         return understood(&answer).map_err(unavailable);
     };

@@ -7,6 +7,7 @@ mod support;
 use std::time::Duration;
 
 use sd_core::{Address, ErrorKind, Instance, Registration, RegistrationState, ServiceName};
+use sd_testkit::proxy::Mode;
 use sd_testkit::samples::{instance, random_service, registration};
 use sd_testkit::waiting::{eventually, soon, stays, until, until_catalog, until_ids, until_state};
 use sd_testkit::zookeeper::ZooKeeperEnvironment;
@@ -120,14 +121,14 @@ fn a_chroot_that_is_missing_is_created_and_created_again() {
         until_ids("there", &mut watcher, &["a"]).await;
         let operator = env.server().operator();
         let above = format!("{}/a/b", env.root());
-        // The owner may be quicker with creating it again than we are with deleting it all.
-        eventually("deleted", async || {
-            for path in ["/c d/book/a", "/c d/book", "/c d", ""] {
-                let _ = operator.delete(&format!("{above}{path}")).await;
-            }
-            operator.get(&above).await.unwrap().is_none()
-        })
-        .await;
+        // Held, or the owner might be quicker with creating it again than we are with deleting it all.
+        env.proxy().set(Mode::Hold).await;
+        for path in ["/c d/book/a", "/c d/book", "/c d", ""] {
+            operator.delete(&format!("{above}{path}")).await.unwrap();
+        }
+        env.proxy().set(Mode::Pass).await;
+        let back = format!("{above}/c d/book/a");
+        eventually("created again", async || operator.get(&back).await.unwrap().is_some()).await;
         until_ids("back", &mut watcher, &["a"]).await;
         soon("accepted", handle.accepted()).await.unwrap();
     });
