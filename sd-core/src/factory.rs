@@ -30,13 +30,24 @@ impl<S> fmt::Debug for Connecting<S> {
 ///
 /// # Contract
 /// It is asked once per (id, address), and again with backoff when it failed; weight, health and metadata changes keep
-/// the service. `make` must not block. A service that is being made may be dropped at any time.
+/// the service. `make` must not block. A service that is being made may be dropped at any time. One that says when it is
+/// [`lost`](Self::lost) is not picked from then on, and is made anew.
 pub trait Factory: Send + Sync + 'static {
     /// What it makes. A clone is another handle to the same connection.
     type Service: Clone + Send + Sync + 'static;
 
     /// Makes the service for `instance`.
     fn make(&self, instance: Arc<Instance>) -> Connecting<Self::Service>;
+
+    /// Resolves, with the cause, when a service that was made is of no more use: its only connection has broken, say.
+    ///
+    /// It is then made anew, at once if it had lasted for 5 s and with backoff otherwise, and nobody picks the instance
+    /// meanwhile. The future must not keep the service alive. Default: services mend themselves, and are kept until
+    /// their instance is gone.
+    fn lost(&self, service: &Self::Service) -> Option<Pin<Box<dyn Future<Output = BoxError> + Send>>> {
+        let _ = service;
+        None
+    }
 }
 
 /// A factory from a function that is done at once: services that connect when they are first called.

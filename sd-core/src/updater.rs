@@ -26,6 +26,7 @@ use crate::snapshot::Snapshot;
 use crate::subscription::Subscription;
 
 mod dialing;
+mod losing;
 mod places;
 
 /// How often retired sets are looked at while there are any: a reader holds one for nanoseconds.
@@ -54,6 +55,9 @@ pub(crate) struct Updater<F: Factory> {
     dials: JoinSet<Result<F::Service, BoxError>>,
     /// For whom each dial is.
     dialing: HashMap<task::Id, (InstanceKey, Arc<str>)>,
+    /// Services that tell of their loss, and whose they are.
+    watches: JoinSet<BoxError>,
+    watching: HashMap<task::Id, losing::Watched>,
     /// Waiting for a free place among the dials.
     queue: VecDeque<Arc<str>>,
     retries: BTreeSet<(Instant, Arc<str>)>,
@@ -107,6 +111,8 @@ impl<F: Factory> Updater<F> {
             aside: HashMap::new(),
             dials: JoinSet::new(),
             dialing: HashMap::new(),
+            watches: JoinSet::new(),
+            watching: HashMap::new(),
             queue: VecDeque::new(),
             retries: BTreeSet::new(),
             retired: VecDeque::new(),
@@ -127,6 +133,12 @@ impl<F: Factory> Updater<F> {
                     self.joined(joined);
                     while let Some(joined) = self.dials.try_join_next_with_id() {
                         self.joined(joined);
+                    }
+                }
+                Some(joined) = self.watches.join_next_with_id(), if !self.watches.is_empty() => {
+                    self.lost(joined);
+                    while let Some(joined) = self.watches.try_join_next_with_id() {
+                        self.lost(joined);
                     }
                 }
                 () = sleep_until(retry_at), if retry_at.is_some() => self.retry(),

@@ -20,6 +20,7 @@ fn every_default_in_the_readme_is_the_codes() {
         ("HOLD_GRACE", format!("{:?}", d::HOLD_GRACE)),
         ("HOLD_AGE_LIMIT", format!("{:?}", d::HOLD_AGE_LIMIT)),
         ("INSTANCE_CONNECT_TIMEOUT", format!("{:?}", d::INSTANCE_CONNECT_TIMEOUT)),
+        ("INSTANCE_SETTLED", format!("{:?}", d::INSTANCE_SETTLED)),
         ("RETRY_ATTEMPTS", d::RETRY_ATTEMPTS.to_string()),
         ("RETRY_TIMEOUT", format!("{:?}", d::RETRY_TIMEOUT)),
         ("RETRY_BACKOFF_BASE", format!("{:?}", d::RETRY_BACKOFF_BASE)),

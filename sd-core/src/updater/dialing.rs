@@ -31,7 +31,8 @@ impl<F: Factory> Updater<F> {
             }
             Stage::Unmade => match self.make(instance) {
                 Connecting::Now(Ok(service)) => {
-                    self.aside.remove(&id);
+                    let backoff = self.aside.remove(&id).and_then(|aside| aside.backoff);
+                    self.watch(load.key(), &id, &service, backoff);
                     return Some(Arc::new(Seat { service, load }));
                 }
                 Connecting::Now(Err(error)) => self.failed(&id, error),
@@ -88,8 +89,9 @@ impl<F: Factory> Updater<F> {
         match self.aside.get_mut(&id) {
             Some(aside) if aside.load.key() == key => match made {
                 Ok(service) => {
-                    aside.stage = Stage::Made(Arc::new(Seat { service, load: aside.load.share() }));
-                    aside.backoff = None;
+                    let (load, backoff) = (aside.load.share(), aside.backoff.take());
+                    self.watch(key, &id, &service, backoff);
+                    self.stage(&id, Stage::Made(Arc::new(Seat { service, load })));
                 }
                 Err(error) => {
                     let why = self.failed(&id, error);
