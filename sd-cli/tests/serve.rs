@@ -27,7 +27,7 @@ fn ended(arguments: &[&str]) -> (Option<i32>, String) {
 async fn it_says_where_it_is_and_keeps_what_it_acknowledged_when_it_is_told_to_stop() {
     let server = CentreServer::start_binary(sdkit(), CentreOptions::new().with_data()).await;
     let address = server.address();
-    let told = format!("registry: sd://{address}\npage:     http://{address}/\n");
+    let told = format!("registry: sd://{address}\npage:     http://{address}/\npush:     http://{address}/services\n");
     // It answers a moment before it says so.
     eventually("it says where it is", async || server.log().contains(&told)).await;
     let registry = sd_kit::connect(&format!("sd://{address}")).unwrap();
@@ -77,6 +77,15 @@ fn what_can_not_be_is_refused_with_what_is_allowed() {
         (vec!["--restart-grace", "20s"], 2, "--data"),
         (vec!["--preservation-share", "1.5"], 2, "0 to 1"),
         (vec!["--value-bytes", "0"], 2, "1 to 1000000"),
+        (vec!["--also-listen", "localhost"], 2, "--also-listen"),
+        (vec!["--also-listen", &taken], 1, "can't listen on"),
+        (vec!["--push-allow", "10.0.0.0/33"], 2, "address/bits"),
+        (vec!["--push-allow", "10.0.0.1,example"], 2, "\"example\""),
+        (vec!["--push-heartbeat", "1ms"], 2, "100 ms to 60 s"),
+        (vec!["--push-heartbeat", "3"], 2, "500ms, 10s"),
+        (vec!["--push-members", "many"], 2, "--push-members"),
+        (vec!["--push-answer-others"], 2, "--tokens"),
+        (vec!["--no-push", "--push-members", "7"], 2, "cannot be used with"),
         (vec!["--lisen", "127.0.0.1:0"], 2, "--listen"),
     ] {
         let listen = if arguments.contains(&"--listen") { &[][..] } else { &free[..] };

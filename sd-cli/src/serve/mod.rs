@@ -1,6 +1,7 @@
 //! `sdkit serve`: a registry centre, until it is told to stop.
 
 mod limits;
+mod push;
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,6 +13,7 @@ use sd_kit::StopSignal;
 use sd_registry::{Centre, Registry, TlsFiles};
 
 use self::limits::{LimitArgs, PreservationArgs};
+use self::push::PushArgs;
 use crate::duration::duration;
 use crate::program::Outcome;
 
@@ -21,6 +23,12 @@ pub(crate) struct Serve {
     /// Where to listen; port 0 takes a free one. Elsewhere than on loopback, set tokens and TLS
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
+
+    /// Listen here as well; several, with commas or again. Port 0 takes --listen's. Who writes localhost may mean
+    /// 127.0.0.1 or [::1]: --listen 127.0.0.1:3000 --also-listen [::1]:3000. An address that this host has not is left
+    /// out with a warning
+    #[arg(long, value_name = "IP:PORT", value_delimiter = ',')]
+    also_listen: Vec<SocketAddr>,
 
     /// Keep what is registered in this folder, over restarts and crashes; without it (and --store) it is in memory
     #[arg(long, value_name = "FOLDER", conflicts_with = "store")]
@@ -56,6 +64,9 @@ pub(crate) struct Serve {
     heartbeat: Option<Duration>,
 
     #[command(flatten)]
+    push: PushArgs,
+
+    #[command(flatten)]
     limits: LimitArgs,
 
     #[command(flatten)]
@@ -66,8 +77,9 @@ impl Serve {
     /// Serves until SIGTERM or Ctrl-C; a second one ends it at once.
     pub(crate) async fn run(self) -> Outcome {
         let mut stop = StopSignal::listen()?;
+        let speaks_push = self.push.is_on();
         let centre = self.spawn().await?;
-        tell(&centre)?;
+        tell(&centre, speaks_push)?;
         stop.requested().await;
         centre.shutdown().await?;
         Ok(())
@@ -77,7 +89,11 @@ impl Serve {
         let mut builder = Registry::builder()
             .listen(self.listen)
             .limits(self.limits.limits())
-            .self_preservation(self.preservation.rules());
+            .self_preservation(self.preservation.rules())
+            .push(self.push.rules()?);
+        for address in self.also_listen {
+            builder = builder.also_listen(address);
+        }
         if let Some(folder) = self.data {
             builder = builder.data(folder);
         }
@@ -105,15 +121,25 @@ impl Serve {
 }
 
 /// Says where it is: for programs, and for people.
-fn tell(centre: &Centre) -> std::io::Result<()> {
-    let listening = centre.local_addr();
-    let reachable = reachable(listening);
-    let page = centre.http_url().replace(&listening.to_string(), &reachable.to_string());
+fn tell(centre: &Centre, speaks_push: bool) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "registry: sd://{reachable}")?;
-    writeln!(out, "page:     {page}/")?;
+    out.write_all(places(centre, speaks_push).as_bytes())?;
     // Whoever waits for these lines reads them from a pipe.
     out.flush()
+}
+
+fn places(centre: &Centre, speaks_push: bool) -> String {
+    let listening = centre.local_addr();
+    let reachable = reachable(listening);
+    let http = centre.http_url().replace(&listening.to_string(), &reachable.to_string());
+    let mut text = format!("registry: sd://{reachable}\npage:     {http}/\n");
+    if speaks_push {
+        text += &format!("push:     {http}/services\n");
+    }
+    for other in centre.other_addrs() {
+        text += &format!("also at:  {other}\n");
+    }
+    text
 }
 
 /// Everywhere is no place that can be connected to.

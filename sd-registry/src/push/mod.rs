@@ -10,7 +10,9 @@ mod posted;
 mod registration;
 pub(crate) mod routes;
 mod rules;
+mod running;
 mod shelf;
+mod standing;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -79,7 +81,7 @@ impl Push {
     ) -> Self {
         let context = Context { ledger, rules, shelf, metrics, seats: Mutex::default() };
         let push = Self { context: Arc::new(context), tasks: Mutex::default() };
-        for saved in kept {
+        for saved in kept.into_iter().filter(|_| push.is_on()) {
             match Posted::kept(&saved) {
                 Ok(posted) => {
                     let key = posted.key.clone();
@@ -181,6 +183,11 @@ impl Context {
 }
 
 impl Push {
+    /// Whether the protocol is spoken at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.context.rules.on
+    }
+
     /// Whether one who is not on this host is answered although there are tokens.
     pub(crate) fn answers_others(&self) -> bool {
         self.context.rules.others

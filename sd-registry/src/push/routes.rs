@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use crate::http::app::App;
 use crate::http::body;
 use crate::http::guard::Peer;
+use crate::http::problem::Problem;
 use crate::push::registration::RegistrationBody;
 
 /// Longer than any URL that can have been registered.
@@ -18,6 +19,10 @@ const MAX_DELETE_BYTES: usize = 64 << 10;
 
 /// `POST` registers, `DELETE` deregisters. What goes wrong is told as text; the article's programs look at the status.
 pub(crate) async fn services(State(app): State<App>, request: Request<Body>) -> Response {
+    if !app.push.is_on() {
+        return Problem::not_found("there is no /services: this centre does not speak the push protocol")
+            .into_response();
+    }
     let Some(Peer(from)) = request.extensions().get::<Peer>().copied() else {
         return told(StatusCode::INTERNAL_SERVER_ERROR, "nobody knows who asks");
     };

@@ -14,6 +14,7 @@ use sd_core::Error;
 #[derive(Debug, Clone)]
 pub struct PushRules {
     networks: Vec<Network>,
+    pub(crate) on: bool,
     pub(crate) others: bool,
     pub(crate) heartbeat: Duration,
     pub(crate) deregister_after: Duration,
@@ -28,6 +29,7 @@ impl Default for PushRules {
     fn default() -> Self {
         Self {
             networks: Vec::new(),
+            on: true,
             others: false,
             heartbeat: Duration::from_secs(3),
             deregister_after: Duration::from_secs(600),
@@ -41,6 +43,13 @@ impl PushRules {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No push protocol: `/services` is a path like any other that there is not, and nobody is called back. What an
+    /// earlier run with [`data`](crate::CentreBuilder::data) has kept of it stays for the next one.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { on: false, ..Self::default() }
     }
 
     /// Also calls back into this network, whoever asks: `10.1.0.0/16`, `fd00::/8`, or a single address.

@@ -181,12 +181,15 @@ impl CentreBuilder {
         let address = listener
             .local_addr()
             .map_err(|error| Error::unavailable("the listener has no address").with_source(error))?;
-        let mut others = Vec::new();
+        let (mut others, mut also) = (Vec::new(), Vec::new());
         for other in &self.also_listen {
             let port = if other.port() == 0 { address.port() } else { other.port() };
             let other = SocketAddr::new(other.ip(), port);
             match bind(other).await {
-                Ok(listener) => others.push(listener),
+                Ok(listener) => {
+                    also.push(other);
+                    others.push(listener);
+                }
                 Err(error) if is_not_here(&error) => tracing::warn!(%other, "not listened on: this host has it not"),
                 Err(error) => return Err(error),
             }
@@ -223,7 +226,7 @@ impl CentreBuilder {
         };
         let listening = std::iter::once(listener).chain(others).map(listen).collect();
         tracing::info!(%address, secure, "the centre listens");
-        Ok(Centre { address, secure, ledger, stop, listening })
+        Ok(Centre { address, also, secure, ledger, stop, listening })
     }
 
     async fn ledger(&self, metrics: &Arc<Metrics>) -> Result<Arc<dyn Ledger>, Error> {

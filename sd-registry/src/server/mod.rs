@@ -45,6 +45,7 @@ use crate::engine::ledger::Ledger;
 #[must_use = "the centre stops when this is dropped"]
 pub struct Centre {
     address: SocketAddr,
+    also: Vec<SocketAddr>,
     secure: bool,
     ledger: Arc<dyn Ledger>,
     stop: watch::Sender<bool>,
@@ -64,6 +65,13 @@ impl Centre {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens beside [`local_addr`](Self::local_addr): what [`also_listen`](CentreBuilder::also_listen) asked
+    /// for and this host has, with the ports that were really bound.
+    #[must_use]
+    pub fn other_addrs(&self) -> &[SocketAddr] {
+        &self.also
     }
 
     /// The URL by which sd-kit connects to it: `sd://127.0.0.1:7070`.

@@ -18,6 +18,8 @@ pub struct CentreOptions {
     pub tokens: Option<PathBuf>,
     /// Speaks TLS.
     pub tls: Option<CentreTls>,
+    /// Further arguments of `sdkit serve`; a test binary that serves knows none.
+    pub further: Vec<String>,
     /// Whether [`data`](Self::data) is to be set to a folder of the test's own.
     pub(super) keeps_data: bool,
 }
@@ -36,7 +38,7 @@ pub struct CentreTls {
 impl Default for CentreOptions {
     fn default() -> Self {
         let listen = (Ipv4Addr::LOCALHOST, 0).into();
-        Self { listen, data: None, store: None, tokens: None, tls: None, keeps_data: false }
+        Self { listen, data: None, store: None, tokens: None, tls: None, further: Vec::new(), keeps_data: false }
     }
 }
 
@@ -77,6 +79,13 @@ impl CentreOptions {
         self
     }
 
+    /// Gives `sdkit serve` these arguments, too; a test binary that serves knows none.
+    #[must_use]
+    pub fn further(mut self, arguments: &[&str]) -> Self {
+        self.further.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
     /// As the arguments of `sdkit serve`.
     #[must_use]
     pub fn arguments(&self) -> Vec<OsString> {
@@ -101,6 +110,7 @@ impl CentreOptions {
                 say("--client-ca", ca);
             }
         }
+        arguments.extend(self.further.iter().map(Into::into));
         arguments
     }
 
