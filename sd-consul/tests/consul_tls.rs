@@ -2,54 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
-use std::path::PathBuf;
-
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sd_consul::ConsulConfig;
 use sd_core::{ErrorKind, Instancer, Probe, Registrar, Registration};
+use sd_testkit::authority::Authority;
 use sd_testkit::consul::{ConsulOptions, ConsulServer};
-use sd_testkit::samples::{instance, random_word};
+use sd_testkit::samples::instance;
 use sd_testkit::waiting::{soon, until_ids};
-
-/// An authority with a folder for what it signs.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    folder: PathBuf,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let folder = std::env::temp_dir().join(format!("sd-consul-{}", random_word()));
-        std::fs::create_dir(&folder).unwrap();
-        let authority = Self { issuer, folder };
-        std::fs::write(authority.ca(), authority.issuer.pem()).unwrap();
-        authority
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.folder.join("ca.pem")
-    }
-
-    /// Certificate and key for `name`, as files.
-    fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let files = (self.folder.join(format!("{name}.pem")), self.folder.join(format!("{name}.key")));
-        std::fs::write(&files.0, certificate.pem()).unwrap();
-        std::fs::write(&files.1, key.serialize_pem()).unwrap();
-        files
-    }
-}
-
-impl Drop for Authority {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.folder));
-    }
-}
 
 #[tokio::test]
 async fn tls_with_a_private_authority_serves_registrations_and_watches() {

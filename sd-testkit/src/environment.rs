@@ -36,6 +36,16 @@ pub trait Environment: Send + Sync + 'static {
     fn connections(&self) -> Option<usize> {
         None
     }
+
+    /// The URL under which a further process finds the same registry and namespace, where there is one.
+    fn url(&self) -> Option<String> {
+        None
+    }
+
+    /// How many requests the registry itself has counted since it started, where it can tell.
+    async fn requests(&self) -> Option<f64> {
+        None
+    }
 }
 
 /// What a registry is able to do.
@@ -46,6 +56,10 @@ pub struct Capabilities {
     pub ttl: Option<Duration>,
     /// Whether weight, health, tags and metadata survive being written.
     pub details: bool,
+    /// Whether an entry whose registrant died stays, as one that is down.
+    pub keeps_the_dead: bool,
+    /// How many registrants of one host, with connections of their own, it takes at the same time.
+    pub most_registrants: usize,
     /// Within which time a registry that fell silent is noticed.
     pub silence: Duration,
 }
@@ -54,13 +68,33 @@ impl Capabilities {
     /// A registry that carries everything, and whose entries live for `ttl` without their registrant.
     #[must_use]
     pub fn new(ttl: Option<Duration>) -> Self {
-        Self { ttl, details: true, silence: Duration::from_secs(30) }
+        Self {
+            ttl,
+            details: true,
+            keeps_the_dead: false,
+            most_registrants: usize::MAX,
+            silence: Duration::from_secs(30),
+        }
     }
 
     /// Says that nothing but the address survives being written.
     #[must_use]
     pub fn without_details(mut self) -> Self {
         self.details = false;
+        self
+    }
+
+    /// Says how many registrants of one host, with connections of their own, it takes at the same time. Default: any.
+    #[must_use]
+    pub fn most_registrants(mut self, most: usize) -> Self {
+        self.most_registrants = most;
+        self
+    }
+
+    /// Says that an entry whose registrant died stays, as one that is down.
+    #[must_use]
+    pub fn keeping_the_dead(mut self) -> Self {
+        self.keeps_the_dead = true;
         self
     }
 

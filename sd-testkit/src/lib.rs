@@ -21,13 +21,15 @@
 //! Each function of [`conformance`] is one sentence of the contracts of `sd_core`'s traits; each of [`faults`] breaks
 //! something, and then asks that every registration is back, that every view equals the truth, and that nothing is
 //! left over when all is dropped. [`etcd`], [`consul`] and [`zookeeper`] start, kill and pause real servers, [`registry`]
-//! centres of our own; [`proxy`] stands between a client and a server, [`child`] runs a registrant as a process.
+//! centres of our own; [`proxy`] stands between a client and a server, [`child`] runs a registrant as a process,
+//! [`authority`] signs certificates.
 //!
 //! Nothing here sleeps and hopes: what must happen is waited for, up to [`PATIENCE`]; what must not happen is watched
 //! for as long as it could.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
+pub mod authority;
 pub mod child;
 pub mod conformance;
 pub mod consul;

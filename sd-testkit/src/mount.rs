@@ -76,6 +76,22 @@ macro_rules! fault_tests {
             all_is_back_after_the_registry_stood_still_for_longer_than_the_ttl,
             a_held_connection_is_noticed_and_replaced, a_slow_connection_loses_nothing,
             all_is_back_after_connections_were_cut, a_connection_cut_again_and_again_loses_nothing);
+        $crate::__mount!($environment, faults::herd: a_herd_comes_back_without_felling_the_registry);
+    };
+}
+
+/// Makes a test of every function in [`faults::processes`](crate::faults::processes); once in a test binary.
+///
+/// Takes what [`conformance_tests!`](crate::conformance_tests) takes, and a function from a URL to a backend: the test
+/// binary is started once more to register there.
+#[macro_export]
+macro_rules! process_tests {
+    ($environment:path, $connect:expr) => {
+        $crate::child_process!($connect);
+        $crate::__mount!($environment, faults::processes:
+            go_kit_343_registrations_expire, a_process_paused_beyond_its_ttl_registers_at_once,
+            a_process_that_slept_through_its_replacement_gives_way,
+            an_entry_left_by_a_dead_predecessor_is_taken_over, old_and_new_process_with_one_id_overlap);
     };
 }
 
@@ -136,6 +152,8 @@ mod tests {
         include_str!("conformance/subscribing.rs"),
         include_str!("conformance/takeover.rs"),
         include_str!("conformance/updating.rs"),
+        include_str!("faults/herd.rs"),
+        include_str!("faults/processes.rs"),
         include_str!("faults/restarts.rs"),
         include_str!("faults/silence.rs"),
     ];

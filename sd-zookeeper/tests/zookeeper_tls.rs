@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
-mod support;
-
 use std::error::Error as _;
 
 use sd_core::{ErrorKind, Instancer, Probe, Registrar, Registration};
+use sd_testkit::authority::Authority;
 use sd_testkit::samples::instance;
 use sd_testkit::waiting::{soon, until_ids};
 use sd_testkit::zookeeper::{ZooKeeperOptions, ZooKeeperServer};
 use sd_zookeeper::{NodeAccess, ZooKeeperConfig};
-use support::authority::Authority;
 
 async fn server(test: &str, authority: &Authority, name: &str, mutual: bool) -> Option<ZooKeeperServer> {
     let (certificate, key) = authority.sign(name);

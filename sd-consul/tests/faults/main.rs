@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
-mod processes;
 #[path = "../support/mod.rs"]
 mod support;
 
-use support::environment;
+use sd_testkit::ConnectOptions;
+use support::{connect, environment, quick_environment};
 
 sd_testkit::fault_tests!(environment);
+sd_testkit::process_tests!(quick_environment, |url| connect(url, &ConnectOptions::default()));

@@ -28,6 +28,11 @@ pub(crate) async fn environment(test: &str) -> Option<ConsulEnvironment> {
     ConsulEnvironment::start(test, connect).await
 }
 
+/// An agent that is up at once, for tests that don't restart it.
+pub(crate) async fn quick_environment(test: &str) -> Option<ConsulEnvironment> {
+    ConsulEnvironment::start_with(test, ConsulOptions::new().in_memory(), connect).await
+}
+
 /// Runs a test with an agent of its own, which keeps its data over a restart, and sees that nothing is left over.
 pub(crate) fn with_consul(test: &str, body: impl AsyncFnOnce(&ConsulEnvironment)) {
     with_options(test, ConsulOptions::new(), body);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sd_core::{Connection, ErrorKind, Instancer as _, Probe as _, Registrar as _, RegistrationState, Secret};
 use sd_registry::RegistryConfig;
+use sd_testkit::authority::Authority;
 use sd_testkit::registry::{CentreOptions, CentreServer};
 use sd_testkit::run;
 use sd_testkit::samples::{instance, random_word, registration};
@@ -121,36 +121,6 @@ fn one_right_that_was_lost_does_not_let_other_registrations_lapse() {
         folder.tokens(&[(TOKEN, &["kept", "lost"])]);
         until_state("registered", &mut lost, RegistrationState::is_registered).await;
     });
-}
-
-/// An authority with a folder for what it signs.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    folder: Folder,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let folder = Folder::new();
-        folder.write("ca.pem", &issuer.pem());
-        Self { issuer, folder }
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.folder.0.join("ca.pem")
-    }
-
-    /// Certificate and key for `name`, as files.
-    fn sign(&self, name: &str) -> (PathBuf, PathBuf) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let certificate = self.folder.write(&format!("{name}.pem"), &certificate.pem());
-        (certificate, self.folder.write(&format!("{name}.key"), &key.serialize_pem()))
-    }
 }
 
 async fn serving(certificate: &Path, key: &Path, client_ca: Option<&Path>) -> CentreServer {

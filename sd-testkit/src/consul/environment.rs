@@ -92,8 +92,10 @@ impl ConsulEnvironment {
 #[async_trait]
 impl Environment for ConsulEnvironment {
     /// An entry whose TTL lapsed stays, and is down; the suite asks for no more of a TTL than that nobody calls it.
+    /// An agent takes 200 connections of a host, and a registrant has several.
     fn capabilities(&self) -> Capabilities {
-        Capabilities::new(Some(TTL)).noticing_silence_within(Duration::from_secs(20))
+        let silence = Duration::from_secs(20);
+        Capabilities::new(Some(TTL)).keeping_the_dead().most_registrants(20).noticing_silence_within(silence)
     }
 
     fn connect(&self, options: &ConnectOptions) -> Arc<dyn Backend> {
@@ -127,6 +129,10 @@ impl Environment for ConsulEnvironment {
 
     fn connections(&self) -> Option<usize> {
         Some(self.proxy.open())
+    }
+
+    fn url(&self) -> Option<String> {
+        Some(Self::url(self))
     }
 }
 

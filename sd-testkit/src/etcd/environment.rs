@@ -126,6 +126,14 @@ impl Environment for EtcdEnvironment {
     fn connections(&self) -> Option<usize> {
         Some(self.proxy.open())
     }
+
+    fn url(&self) -> Option<String> {
+        Some(Self::url(self))
+    }
+
+    async fn requests(&self) -> Option<f64> {
+        Some(self.server.gateway().metric("grpc_server_started_total", &[]).await)
+    }
 }
 
 impl fmt::Debug for EtcdEnvironment {

@@ -125,6 +125,14 @@ impl Environment for RegistryEnvironment {
     fn connections(&self) -> Option<usize> {
         Some(self.proxy.open())
     }
+
+    fn url(&self) -> Option<String> {
+        Some(Self::url(self))
+    }
+
+    async fn requests(&self) -> Option<f64> {
+        Some(self.server.gateway().metric("sd_registry_requests_total{status=\"2xx\"}").await)
+    }
 }
 
 impl fmt::Debug for RegistryEnvironment {

@@ -139,6 +139,14 @@ impl Environment for ZooKeeperEnvironment {
     fn connections(&self) -> Option<usize> {
         Some(self.proxy.open())
     }
+
+    fn url(&self) -> Option<String> {
+        Some(Self::url(self))
+    }
+
+    async fn requests(&self) -> Option<f64> {
+        Some(self.server.operator().metric("zk_packets_received").await)
+    }
 }
 
 impl fmt::Debug for ZooKeeperEnvironment {

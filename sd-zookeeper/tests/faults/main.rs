@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
-mod processes;
 mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 
-use support::environment;
+use sd_testkit::ConnectOptions;
+use support::{connect, environment};
 
 sd_testkit::fault_tests!(environment);
+sd_testkit::process_tests!(environment, |url| connect(url, &ConnectOptions::default()));

@@ -3,8 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
-pub(crate) mod authority;
-
 use std::sync::Arc;
 use std::time::Duration;
 
