@@ -7,6 +7,9 @@ use sd_core::{Error, Owner, Record, ServiceName};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+pub(crate) use super::holding::{Held, Standing};
+use super::holding::{Holding, Table};
+
 /// How many removals that failed are made up for. Beyond it an entry ends by itself when its TTL has passed.
 const MOST_LEAVING: usize = 10_000;
 /// How many doubts are kept until they are looked at; what is beyond it waits for the next heartbeat.
@@ -20,60 +23,6 @@ pub(crate) struct Holdings {
     table: Mutex<Table>,
     /// Told when there is something to do before the next heartbeat.
     pub(crate) wake: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    /// By service and id; mostly one each: a further one only when this connection registers an id again.
-    entries: HashMap<ServiceName, HashMap<Arc<str>, Vec<Holding>>>,
-    leaving: usize,
-    /// In whose place a watch has seen something newer.
-    doubted: Vec<Held>,
-}
-
-#[derive(Debug)]
-struct Holding {
-    owner: Owner,
-    /// That of our last write that was answered; 0 before the first.
-    revision: u64,
-    /// A write is under way, or was and nobody knows what came of it.
-    unanswered: bool,
-    /// Grows with every write, so that an answer to what was asked before is known as such.
-    writes: u64,
-    /// Until when it stands for certain, if nobody takes it away.
-    expires: Instant,
-    /// It is being taken back.
-    leaving: bool,
-    standing: watch::Sender<Standing>,
-}
-
-impl Holding {
-    fn named(&self, service: &ServiceName, id: &Arc<str>) -> Held {
-        let (service, id, owner) = (service.clone(), Arc::clone(id), self.owner.clone());
-        Held { service, id, owner, writes: self.writes, expires: self.expires }
-    }
-
-    fn is_held(&self) -> bool {
-        !self.leaving && !self.unanswered && matches!(*self.standing.borrow(), Standing::Held)
-    }
-}
-
-/// How an entry of ours stands.
-#[derive(Debug, Clone)]
-pub(crate) enum Standing {
-    Held,
-    Superseded,
-    Gone(Error),
-}
-
-/// An entry as a heartbeat finds it.
-#[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) service: ServiceName,
-    pub(crate) id: Arc<str>,
-    pub(crate) owner: Owner,
-    writes: u64,
-    expires: Instant,
 }
 
 impl Holdings {
@@ -262,152 +211,6 @@ impl Holdings {
     }
 }
 
-impl Table {
-    fn under(&mut self, service: &ServiceName, id: &str) -> Option<&mut Vec<Holding>> {
-        self.entries.get_mut(service)?.get_mut(id)
-    }
-
-    fn find(&mut self, service: &ServiceName, id: &str, owner: &Owner) -> Option<&mut Holding> {
-        self.under(service, id)?.iter_mut().find(|holding| holding.owner == *owner)
-    }
-
-    fn of(&mut self, record: &Record) -> Option<&mut Holding> {
-        self.find(&record.service, record.instance.id(), &record.owner)
-    }
-
-    fn forget(&mut self, service: &ServiceName, id: &str, owner: &Owner) {
-        let Some(ids) = self.entries.get_mut(service) else { return };
-        let Some(entries) = ids.get_mut(id) else { return };
-        let leaving = &mut self.leaving;
-        entries.retain(|holding| {
-            let goes = holding.owner == *owner;
-            *leaving -= usize::from(goes && holding.leaving);
-            !goes
-        });
-        if entries.is_empty() {
-            ids.remove(id);
-        }
-        if ids.is_empty() {
-            self.entries.remove(service);
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use sd_core::{Address, Instance};
-    use std::time::Duration;
-
-    fn record(id: &str, owner: &str) -> Record {
-        let instance = Instance::new("127.0.0.1:1".parse::<Address>().unwrap()).with_id(id);
-        Record::new("book".parse().unwrap(), Arc::new(instance), Owner::from_text(owner))
-    }
-
-    fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(10)
-    }
-
-    fn held(holdings: &Holdings, record: &Record, revision: u64) {
-        holdings.intend(record);
-        holdings.written(record, revision, soon());
-    }
-
-    fn standing(holdings: &Holdings, record: &Record) -> Standing {
-        holdings.standing(record).unwrap().borrow().clone()
-    }
-
-    #[test]
-    fn the_newest_writer_of_this_connection_wins_whatever_the_order_of_answers() {
-        let (holdings, a, b) = (Holdings::default(), record("i", "a"), record("i", "b"));
-        holdings.intend(&a);
-        holdings.intend(&b);
-        holdings.written(&b, 7, soon());
-        holdings.written(&a, 5, soon());
-        assert!(matches!(standing(&holdings, &a), Standing::Superseded));
-        assert!(matches!(standing(&holdings, &b), Standing::Held));
-        assert!(!holdings.leave(&a) && holdings.leave(&b));
-        assert!(holdings.standing(&a).is_none());
-    }
-
-    #[test]
-    fn a_verdict_on_what_was_written_again_does_not_count() {
-        let (holdings, a) = (Holdings::default(), record("i", "a"));
-        held(&holdings, &a, 5);
-        let before = holdings.to_renew().remove(0);
-        holdings.intend(&a);
-        assert!(holdings.to_renew().is_empty(), "what is being written is not renewed");
-        holdings.judge(&before, Standing::Superseded);
-        holdings.written(&a, 6, soon());
-        holdings.judge(&before, Standing::Superseded);
-        assert!(matches!(standing(&holdings, &a), Standing::Held));
-        holdings.judge(&holdings.to_renew()[0], Standing::Superseded);
-        assert!(matches!(standing(&holdings, &a), Standing::Superseded));
-    }
-
-    #[test]
-    fn what_is_taken_back_is_not_renewed_and_forgotten_when_it_is_gone() {
-        let (holdings, a) = (Holdings::default(), record("i", "a"));
-        assert!(!holdings.leave(&a), "it was never written");
-        held(&holdings, &a, 5);
-        assert!(holdings.leave(&a));
-        assert!(holdings.to_renew().is_empty());
-        let leaving = holdings.to_remove().remove(0);
-        holdings.left(&leaving.service, &leaving.id, &leaving.owner);
-        assert!(holdings.is_empty() && holdings.to_remove().is_empty());
-    }
-
-    #[test]
-    fn what_is_written_again_while_it_leaves_stays() {
-        let (holdings, a) = (Holdings::default(), record("i", "a"));
-        held(&holdings, &a, 5);
-        holdings.leave(&a);
-        let leaving = holdings.to_remove().remove(0);
-        holdings.intend(&a);
-        holdings.left(&leaving.service, &leaving.id, &leaving.owner);
-        assert!(!holdings.is_empty() && holdings.to_remove().is_empty());
-    }
-
-    #[test]
-    fn removals_that_fail_do_not_pile_up() {
-        let holdings = Holdings::default();
-        for n in 0..MOST_LEAVING + 5 {
-            let record = record(&n.to_string(), "a");
-            held(&holdings, &record, 1);
-            assert!(holdings.leave(&record));
-        }
-        assert_eq!(holdings.to_remove().len(), MOST_LEAVING);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_not_renewed_for_its_ttl_is_given_up() {
-        let (holdings, a, b) = (Holdings::default(), record("i", "a"), record("j", "b"));
-        held(&holdings, &a, 5);
-        held(&holdings, &b, 6);
-        tokio::time::advance(Duration::from_secs(9)).await;
-        let second = holdings.to_renew().into_iter().find(|held| &*held.id == "j").unwrap();
-        holdings.renewed(&second, soon());
-        tokio::time::advance(Duration::from_secs(1)).await;
-        holdings.lapse(&Error::unavailable("x"));
-        assert!(matches!(standing(&holdings, &a), Standing::Gone(_)));
-        assert!(matches!(standing(&holdings, &b), Standing::Held));
-        assert_eq!(holdings.to_renew().len(), 1);
-    }
-
-    #[test]
-    fn a_watch_raises_doubt_about_what_is_newer_and_anothers_alone() {
-        let (holdings, a) = (Holdings::default(), record("i", "a"));
-        held(&holdings, &a, 5);
-        let (service, other) = (a.service.clone(), Owner::from_text("b"));
-        for (id, owner, revision) in [("i", Some(&a.owner), 9), ("i", Some(&other), 4), ("j", None, 9), ("i", None, 5)]
-        {
-            holdings.seen(&service, id, owner, revision);
-            assert!(holdings.to_verify().is_empty(), "{id} {owner:?} {revision}");
-        }
-        for owner in [Some(&other), None] {
-            holdings.seen(&service, "i", owner, 6);
-            assert_eq!(holdings.to_verify().len(), 1);
-            assert!(holdings.to_verify().is_empty(), "it was looked at");
-        }
-    }
-}
+#[path = "holdings_tests.rs"]
+mod tests;

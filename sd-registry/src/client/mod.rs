@@ -35,6 +35,7 @@ mod error;
 mod events;
 mod feed;
 mod heartbeat;
+mod holding;
 mod holdings;
 mod pool;
 mod probe;
