@@ -72,6 +72,21 @@ pub(crate) struct RenewBody<E> {
     pub(crate) entries: Vec<E>,
 }
 
+/// The body of `/v1/leases`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LeasesBody<E> {
+    pub(crate) entries: Vec<E>,
+}
+
+/// One of those asked for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LeaseEntry {
+    pub(crate) service: String,
+    pub(crate) id: String,
+}
+
 /// One of those renewed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +140,8 @@ pub(crate) struct StaleAnswer {
 pub(crate) struct EntryText<'a> {
     pub(crate) service: &'a str,
     pub(crate) revision: u64,
+    #[serde(default)]
+    pub(crate) registered_at_ms: Option<u64>,
     #[serde(default)]
     pub(crate) ttl_ms: Option<u64>,
     #[serde(borrow)]

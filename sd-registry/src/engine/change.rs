@@ -29,6 +29,33 @@ impl Reason {
     }
 }
 
+/// What a change comes to for people: a `put` alone does not say whether there was anything before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The id was free.
+    Registered,
+    /// It was there before anybody looked, in a registry behind.
+    Found,
+    /// Another owner has it now.
+    TakenOver,
+    /// Its owner, or an administrator, has changed it.
+    Changed,
+    /// It went, for this reason.
+    Went(Reason),
+}
+
+impl What {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Found => "found",
+            Self::TakenOver => "taken-over",
+            Self::Changed => "changed",
+            Self::Went(reason) => reason.as_str(),
+        }
+    }
+}
+
 /// One change of what the centre holds.
 #[derive(Debug, Clone)]
 pub(crate) enum Change {
@@ -86,13 +113,16 @@ impl Change {
 #[derive(Debug)]
 pub(crate) struct Event {
     pub(crate) change: Change,
+    pub(crate) what: What,
+    /// In milliseconds since 1970.
+    pub(crate) at: u64,
     epoch: Epoch,
     frame: OnceLock<Bytes>,
 }
 
 impl Event {
-    pub(crate) fn new(change: Change, epoch: Epoch) -> Self {
-        Self { change, epoch, frame: OnceLock::new() }
+    pub(crate) fn new(change: Change, what: What, at: u64, epoch: Epoch) -> Self {
+        Self { change, what, at, epoch, frame: OnceLock::new() }
     }
 
     /// As a server-sent event; encoded when the first one asks, for all.

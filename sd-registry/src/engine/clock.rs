@@ -1,6 +1,6 @@
 //! Time as a number that fits an atomic.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -25,6 +25,11 @@ impl Clock {
     pub(crate) fn instant(&self, at: Millis) -> Instant {
         self.origin + Duration::from_millis(at)
     }
+}
+
+/// What the calendar says now, in milliseconds since 1970, to be shown to people: it may jump, so nothing is decided by it.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
 }
 
 /// Whole milliseconds; more than fit are as good as for ever.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sd_core::{Error, Health, Owner, ServiceName};
 
 use crate::engine::change::{Change, Reason};
-use crate::engine::clock::Millis;
+use crate::engine::clock::{Millis, unix_now};
 use crate::engine::entry::{Entry, encode};
 use crate::engine::lease::{Due, Lease};
 use crate::engine::ledger::{Put, Refusal, Registered, Removed, Update};
@@ -162,7 +162,11 @@ impl<'a> Draft<'a> {
         // The id that is there already is shared, not kept twice.
         let id = replaced.as_ref().map_or_else(|| Arc::clone(id), |entry| Arc::clone(&entry.id));
         let (service, owner) = (service.clone(), owner.clone());
-        let entry = Arc::new(Entry { service: service.clone(), id: Arc::clone(&id), owner, revision, lease, instance });
+        let own = replaced.as_ref().filter(|entry| entry.owner == owner);
+        let registered_at = own.map_or_else(|| Some(unix_now()), |entry| entry.registered_at);
+        let entry =
+            Entry { service: service.clone(), id: Arc::clone(&id), owner, revision, registered_at, lease, instance };
+        let entry = Arc::new(entry);
         if replaced.is_none() {
             self.instances += 1;
             *self.count_of(&service) += 1;

@@ -19,6 +19,8 @@ pub(crate) struct Entry {
     pub(crate) owner: Owner,
     /// Of its last change.
     pub(crate) revision: u64,
+    /// Since when this owner holds it, in milliseconds since 1970; not known of one mirrored from another registry.
+    pub(crate) registered_at: Option<u64>,
     /// What holds it; an entry mirrored from another registry is held there.
     pub(crate) lease: Option<Arc<Lease>>,
     /// In sd-core's JSON codec, the owner included.
@@ -38,10 +40,13 @@ impl Entry {
         self.lease.as_ref().map(|lease| lease.ttl)
     }
 
-    /// Appends `{"service":…,"revision":…,"ttl_ms":…,"instance":…` without the closing brace, for more to follow.
+    /// Appends `{"service":…,"revision":…,"registered_at_ms":…,"ttl_ms":…,"instance":…` without the closing brace, for more to follow.
     pub(crate) fn write_open(&self, out: &mut String) {
         // A service name holds nothing that JSON must escape, and writing to a String can't fail.
         let _ = write!(out, r#"{{"service":"{}","revision":{}"#, self.service, self.revision);
+        if let Some(at) = self.registered_at {
+            let _ = write!(out, r#","registered_at_ms":{at}"#);
+        }
         if let Some(ttl) = self.ttl() {
             let _ = write!(out, r#","ttl_ms":{}"#, ttl.as_millis());
         }

@@ -82,6 +82,13 @@ impl Hub {
         Found::Events(history.events.iter().skip(from).take(READ_AT_ONCE).cloned().collect())
     }
 
+    /// What came after `position`, as far as it is kept: the newest first, and of those the first `count` that are wanted.
+    pub(crate) fn newest(&self, position: u64, count: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Arc<Event>> {
+        let history = self.history();
+        let newer = history.events.iter().rev().take_while(|event| event.change.revision() > position);
+        newer.filter(|event| wanted(event)).take(count).cloned().collect()
+    }
+
     pub(crate) fn listen(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
@@ -98,10 +105,11 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::change::{Change, Epoch};
+    use crate::engine::change::{Change, Epoch, What};
 
     fn event(revision: u64) -> Arc<Event> {
-        Arc::new(Event::new(Change::Appeared { service: "book".parse().unwrap(), revision }, Epoch(1)))
+        let change = Change::Appeared { service: "book".parse().unwrap(), revision };
+        Arc::new(Event::new(change, What::Registered, revision, Epoch(1)))
     }
 
     fn revisions(found: Found) -> Option<Vec<u64>> {
@@ -121,6 +129,8 @@ mod tests {
         assert_eq!(revisions(hub.after(10)), Some(vec![12, 15, 20]));
         assert_eq!(revisions(hub.after(13)), Some(vec![15, 20]));
         assert_eq!(revisions(hub.after(20)), Some(vec![]));
+        let newest = |position, count| revisions(Found::Events(hub.newest(position, count, |event| event.at != 15)));
+        assert_eq!((newest(0, 9), newest(12, 9), newest(0, 1)), (Some(vec![20, 12]), Some(vec![20]), Some(vec![20])));
         for revision in 100..100 + KEPT_AT_LEAST as u64 {
             hub.push(event(revision), 0);
         }

@@ -85,6 +85,7 @@ impl Engine {
                 id: found.id,
                 owner: found.owner,
                 revision: found.revision,
+                registered_at: found.registered_at,
                 lease: Some(lease),
                 instance: found.instance,
             }));

@@ -212,6 +212,7 @@ async fn after_a_restart_leases_go_on_with_a_grace() {
         id: id.into(),
         owner: owner.clone(),
         revision: 7,
+        registered_at: Some(3),
         ttl: 10 * SECOND,
         instance: put("book", id, "one").instance,
     };

@@ -8,7 +8,8 @@ use imbl::OrdMap;
 use sd_core::ServiceName;
 use tokio::sync::watch;
 
-use crate::engine::change::{Change, Epoch, Event};
+use crate::engine::change::{Change, Epoch, Event, What};
+use crate::engine::clock::unix_now;
 use crate::engine::entry::Entry;
 use crate::engine::hub::Hub;
 
@@ -149,21 +150,34 @@ impl View {
 
     /// Makes changes visible, all at once, in the order of their revisions.
     pub(crate) fn apply(&self, changes: Vec<Change>) {
+        self.apply_as(changes, What::Registered);
+    }
+
+    /// As [`apply`](Self::apply); an entry under an id that was free comes to `new`.
+    pub(crate) fn apply_as(&self, changes: Vec<Change>, new: What) {
         let Some(revision) = changes.last().map(Change::revision) else { return };
         let mut touched: HashSet<ServiceName> = HashSet::new();
         let mut hubs = vec![Arc::clone(&self.all)];
+        let at = unix_now();
         let mut state = self.state();
         for change in changes {
             let (name, revision) = (change.service().clone(), change.revision());
             let service = state.service(&name, revision.saturating_sub(1));
             let before = service.entries.len();
-            match &change {
-                Change::Put(entry) => drop(service.entries.insert(Arc::clone(&entry.id), Arc::clone(entry))),
-                Change::Remove { entry, .. } => drop(service.entries.remove(&entry.id)),
-                Change::Appeared { .. } | Change::Vanished { .. } => {}
-            }
+            let what = match &change {
+                Change::Put(entry) => match service.entries.insert(Arc::clone(&entry.id), Arc::clone(entry)) {
+                    None => new,
+                    Some(before) if before.owner != entry.owner => What::TakenOver,
+                    Some(_) => What::Changed,
+                },
+                Change::Remove { entry, reason, .. } => {
+                    service.entries.remove(&entry.id);
+                    What::Went(*reason)
+                }
+                Change::Appeared { .. } | Change::Vanished { .. } => What::Changed,
+            };
             let after = service.entries.len();
-            let event = Arc::new(Event::new(change, self.epoch));
+            let event = Arc::new(Event::new(change, what, at, self.epoch));
             service.hub.push(Arc::clone(&event), after);
             if touched.insert(name.clone()) {
                 hubs.push(Arc::clone(&service.hub));
@@ -176,7 +190,7 @@ impl View {
                 _ => continue,
             };
             state.inhabited = if after > 0 { state.inhabited + 1 } else { state.inhabited - 1 };
-            self.names.push(Arc::new(Event::new(named, self.epoch)), state.inhabited);
+            self.names.push(Arc::new(Event::new(named, what, at, self.epoch)), state.inhabited);
             if hubs.iter().all(|hub| !Arc::ptr_eq(hub, &self.names)) {
                 hubs.push(Arc::clone(&self.names));
             }

@@ -11,7 +11,7 @@ use sd_core::{
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::engine::change::{Change, Reason};
+use crate::engine::change::{Change, Reason, What};
 use crate::engine::entry::Entry;
 use crate::engine::ledger::Refusal;
 use crate::engine::view::View;
@@ -113,7 +113,9 @@ impl Mirror {
                 Err(error) => tracing::warn!(%service, id = instance.id(), %error, "left out of the mirror"),
             }
         }
-        self.view.apply(changes);
+        // What was there before anybody looked is no news.
+        let new = if before.freshness().is_pending() { What::Found } else { What::Registered };
+        self.view.apply_as(changes, new);
     }
 
     /// Lets a service go if nobody looks; what is shown of it is forgotten.
@@ -150,6 +152,7 @@ fn mirrored(service: &ServiceName, instance: &Instance, revision: u64) -> Result
         id: instance.id().into(),
         owner: owner.unwrap_or_else(|| Owner::from_text("")),
         revision,
+        registered_at: None,
         lease: None,
         instance: text.into_boxed_str(),
     })

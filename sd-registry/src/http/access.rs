@@ -59,6 +59,18 @@ impl Caller {
         }
     }
 
+    /// What a caller is told of itself: the name of its token, and what that may read and write.
+    pub(crate) fn told(&self) -> serde_json::Value {
+        match self {
+            Self::Anybody => serde_json::json!({ "name": null, "read": ["*"], "write": ["*"] }),
+            Self::Known { rights, .. } => serde_json::json!({
+                "name": rights.name,
+                "read": rights.reads(),
+                "write": rights.writes(),
+            }),
+        }
+    }
+
     /// Stands for what this caller sees of many services: zero for everything.
     pub(crate) fn outlook(&self) -> u64 {
         match self {

@@ -8,11 +8,15 @@ mod events;
 pub(crate) mod guard;
 mod health;
 mod instance_body;
+mod leases;
 mod metrics_text;
 mod object;
 mod openapi;
+mod page;
 pub(crate) mod problem;
 mod reads;
+mod recent;
+mod requirements;
 mod snapshot_parts;
 mod tokens;
 mod whole;
@@ -55,6 +59,9 @@ pub(crate) fn v1() -> Vec<Route> {
         read("/v1/watch/services", get(events::names)),
         read("/v1/watch/services/{service}", get(events::service)),
         read("/v1/watch/instances", get(events::instances)),
+        act("/v1/leases", post(leases::leases)),
+        read("/v1/requirements", get(requirements::requirements)),
+        read("/v1/recent", get(recent::recent)),
         read("/v1/status", get(reads::status)),
         read("/v1/openapi.json", get(openapi::document)),
     ]
@@ -75,6 +82,9 @@ pub(crate) fn router(app: App) -> Router {
         // Whoever starts and stops the centre has no token.
         .route("/healthz", get(health::alive).fallback(elsewise))
         .route("/readyz", get(health::ready).fallback(elsewise))
+        // What the page shows it asks of the API, with the token that it is given; it holds nothing itself.
+        .route("/", get(page::index).fallback(elsewise))
+        .route("/page/{file}", get(page::file).fallback(elsewise))
         // Its callers know no tokens; it guards itself.
         .route("/services", any(crate::push::routes::services))
         .fallback(unknown_path)

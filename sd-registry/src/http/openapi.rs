@@ -77,5 +77,9 @@ mod tests {
         let max_ttl = u64::try_from(sd_core::defaults::MAX_TTL.as_millis()).unwrap();
         assert_eq!(at(&format!("{schemas}/TtlMs/maximum")), max_ttl);
         assert_eq!(at(&format!("{schemas}/Renew/properties/entries/maxItems")), crate::http::acts::MAX_RENEWALS as u64);
+        assert_eq!(
+            at(&format!("{schemas}/Leases/properties/entries/maxItems")),
+            crate::http::leases::MAX_LEASES as u64
+        );
     }
 }

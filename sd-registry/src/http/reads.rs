@@ -77,6 +77,7 @@ fn write_listed(entry: &Entry, ledger: &dyn Ledger, out: &mut String) {
 
 pub(crate) async fn status(
     State(app): State<App>,
+    caller: Caller,
     query: Result<Query<NoQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let NoQuery {} = queried(query)?;
@@ -90,6 +91,7 @@ pub(crate) async fn status(
         "services": counts.services,
         "instances": counts.instances,
         "watchers": app.metrics.watchers.value(),
+        "now_ms": crate::engine::clock::unix_now(),
         "uptime_ms": crate::engine::clock::millis(app.started.elapsed()),
         "store": { "kind": condition.store, "trouble": condition.trouble },
         "self_preservation": {
@@ -97,6 +99,7 @@ pub(crate) async fn status(
             "for_ms": preserving.map(|(for_ms, _)| for_ms),
             "kept": preserving.map_or(0, |(_, kept)| kept),
         },
+        "caller": caller.told(),
     })))
 }
 

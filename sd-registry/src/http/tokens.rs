@@ -56,6 +56,16 @@ impl Pattern {
     }
 }
 
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("*"),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+            Self::Exactly(name) => f.write_str(name),
+        }
+    }
+}
+
 impl Rights {
     pub(crate) fn may_read(&self, service: &ServiceName) -> bool {
         self.read.iter().any(|pattern| pattern.matches(service.as_str()))
@@ -63,6 +73,16 @@ impl Rights {
 
     pub(crate) fn may_write(&self, service: &ServiceName) -> bool {
         self.write.iter().any(|pattern| pattern.matches(service.as_str()))
+    }
+
+    /// What it may read, as the file says it.
+    pub(crate) fn reads(&self) -> Vec<String> {
+        self.read.iter().map(ToString::to_string).collect()
+    }
+
+    /// What it may write, as the file says it.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        self.write.iter().map(ToString::to_string).collect()
     }
 
     /// Stands for what it may read: zero for everything. Two that may read different things have different ones, so

@@ -52,8 +52,8 @@ impl Member {
         self
     }
 
-    pub(crate) fn url(&self) -> Option<String> {
-        self.standing.as_ref().map(|standing| standing.posted.url.clone())
+    pub(crate) fn posted(&self) -> Option<&Posted> {
+        self.standing.as_ref().map(|standing| &*standing.posted)
     }
 
     pub(crate) async fn run(mut self) {
@@ -151,7 +151,7 @@ impl Member {
                 if let Some(before) = before.filter(|before| before.posted.url != posted.url) {
                     self.context.shelf.remove(before.posted.key.service.as_str(), &before.posted.url).await;
                 }
-                self.context.known_as(&self.key, self.number, &posted.url);
+                self.context.accepted(&self.key, self.number, &posted);
                 standing.delivery = delivery;
                 self.standing = Some(standing);
                 Ok(())

@@ -67,8 +67,27 @@ struct Seats {
 struct Seat {
     number: u64,
     orders: mpsc::Sender<Order>,
-    /// As it was posted; `None` until that has been accepted.
-    url: Option<String>,
+    /// What has been accepted of it; `None` before.
+    accepted: Option<Accepted>,
+}
+
+struct Accepted {
+    /// As it was posted.
+    url: String,
+    requires: Vec<ServiceName>,
+}
+
+/// Which services a member requires.
+#[derive(Debug)]
+pub(crate) struct Requirement {
+    pub(crate) key: Key,
+    pub(crate) requires: Vec<ServiceName>,
+}
+
+impl Accepted {
+    fn of(posted: &Posted) -> Self {
+        Self { url: posted.url.clone(), requires: posted.requires.clone() }
+    }
 }
 
 impl Push {
@@ -125,7 +144,7 @@ impl Push {
         let unknown = || format!("no service at URL {url:?}");
         let found = {
             let seats = self.context.seats();
-            let of_url = seats.taken.values().filter(|seat| seat.url.as_deref() == Some(url));
+            let of_url = seats.taken.values().filter(|seat| seat.is_known_as(url));
             of_url.min_by_key(|seat| seat.number).map(|seat| seat.orders.clone())
         };
         let (reply, answer) = oneshot::channel();
@@ -146,8 +165,8 @@ impl Push {
         seats.last += 1;
         let number = seats.last;
         let member = make(Member::new(Arc::clone(&self.context), key.clone(), number, receiver));
-        let url = member.url();
-        seats.taken.insert(key.clone(), Seat { number, orders: orders.clone(), url });
+        let accepted = member.posted().map(Accepted::of);
+        seats.taken.insert(key.clone(), Seat { number, orders: orders.clone(), accepted });
         drop(seats);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
@@ -156,15 +175,21 @@ impl Push {
     }
 }
 
+impl Seat {
+    fn is_known_as(&self, url: &str) -> bool {
+        self.accepted.as_ref().is_some_and(|accepted| accepted.url == url)
+    }
+}
+
 impl Context {
     fn seats(&self) -> MutexGuard<'_, Seats> {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes under which URL a member can be deregistered.
-    pub(crate) fn known_as(&self, key: &Key, number: u64, url: &str) {
+    /// Notes under which URL a member can be deregistered, and what it requires.
+    pub(crate) fn accepted(&self, key: &Key, number: u64, posted: &Posted) {
         if let Some(seat) = self.seats().taken.get_mut(key).filter(|seat| seat.number == number) {
-            seat.url = Some(url.to_owned());
+            seat.accepted = Some(Accepted::of(posted));
         }
     }
 
@@ -196,6 +221,18 @@ impl Push {
     /// How many have registered by push.
     pub(crate) fn members(&self) -> usize {
         self.context.members()
+    }
+
+    /// What each of them requires, by service and id.
+    pub(crate) fn requirements(&self) -> Vec<Requirement> {
+        let seats = self.context.seats();
+        let accepted = seats.taken.iter().filter_map(|(key, seat)| Some((key, seat.accepted.as_ref()?)));
+        let mut all: Vec<_> = accepted
+            .map(|(key, accepted)| Requirement { key: key.clone(), requires: accepted.requires.clone() })
+            .collect();
+        drop(seats);
+        all.sort_unstable_by(|a, b| (&a.key.service, &a.key.id).cmp(&(&b.key.service, &b.key.id)));
+        all
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct LoadedEntry {
     pub(crate) id: Arc<str>,
     pub(crate) owner: Owner,
     pub(crate) revision: u64,
+    pub(crate) registered_at: Option<u64>,
     pub(crate) ttl: Duration,
     pub(crate) instance: Box<str>,
 }
@@ -160,6 +161,7 @@ fn load(id: &str, value: &[u8]) -> Result<LoadedEntry, BoxError> {
         id: id.into(),
         owner: decoded.owner.ok_or("it has no owner")?,
         revision: stored.revision,
+        registered_at: stored.registered_at_ms,
         ttl: Duration::from_millis(stored.ttl_ms.ok_or("it has no ttl_ms")?),
         instance: stored.instance.get().into(),
     })

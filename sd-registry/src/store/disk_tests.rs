@@ -35,6 +35,7 @@ fn entry(id: &str, revision: u64) -> Arc<Entry> {
         service: "book".parse().unwrap(),
         id: id.into(),
         revision,
+        registered_at: Some(revision),
         lease: Some(Lease::new(revision, Duration::from_secs(7), 0)),
         instance: encode(&instance, &owner, &UnknownFields::default()).unwrap(),
         owner,

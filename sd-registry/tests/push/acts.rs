@@ -150,3 +150,23 @@ async fn with_tokens_this_host_needs_none_and_a_web_page_is_never_answered() {
         assert_eq!(answer.status, 403, "{header}");
     }
 }
+
+#[tokio::test]
+async fn who_requires_whom_is_told_for_as_long_as_it_is_so() {
+    let (_centre, http) = centre().await;
+    let told = async || http.get("/v1/requirements").await.json()["requirements"].clone();
+    assert_eq!(told().await, json!([]));
+    let (log, grading) = (Program::start().await, Program::start().await);
+    log.registered(&http, "LogService", &[]).await;
+    grading.registered(&http, "GradingService", &["LogService", "Absent"]).await;
+    let id = |program: &Program| program.url.strip_prefix("http://").unwrap().to_owned();
+    let expected = json!([
+        {"service": "GradingService", "id": id(&grading), "requires": ["LogService", "Absent"]},
+        {"service": "LogService", "id": id(&log), "requires": []},
+    ]);
+    assert_eq!(told().await, expected);
+    grading.registered(&http, "GradingService", &["LogService"]).await;
+    assert_eq!(told().await[0]["requires"], json!(["LogService"]), "as it was posted last");
+    assert_eq!(deregister(&http, &grading.url).await, 200);
+    sd_testkit::waiting::eventually("its seat is free", async || told().await.as_array().unwrap().len() == 1).await;
+}

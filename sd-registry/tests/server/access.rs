@@ -33,13 +33,15 @@ async fn guarded(name: &str) -> (Folder, Centre, Http) {
 #[tokio::test]
 async fn without_a_token_or_with_an_unknown_one_nothing_of_the_api_answers() {
     let (_folder, _centre, http) = guarded("none").await;
-    let acts = ["/v1/register", "/v1/renew", "/v1/update", "/v1/deregister", "/v1/drain"];
+    let acts = ["/v1/register", "/v1/renew", "/v1/update", "/v1/deregister", "/v1/drain", "/v1/leases"];
     let reads = [
         "/v1/services",
         "/v1/services/book",
         "/v1/watch/services",
         "/v1/watch/services/book",
         "/v1/watch/instances",
+        "/v1/requirements",
+        "/v1/recent",
         "/v1/status",
         "/v1/openapi.json",
         "/metrics",

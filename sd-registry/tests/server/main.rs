@@ -9,5 +9,6 @@ mod disk;
 mod events;
 mod front;
 mod input;
+mod insight;
 mod limits;
 mod tls;

@@ -1,0 +1,289 @@
+// The page: what the stream tells goes into the model, and what of it is looked at onto the screen.
+
+import { Refused, act, hasToken, read, useToken } from "./api.js";
+import { Activity } from "./activity.js";
+import { Clock } from "./clock.js";
+import { Details } from "./details.js";
+import { askForToken, confirmed } from "./dialogs.js";
+import { byId, mark, show, write } from "./dom.js";
+import { notice } from "./empty.js";
+import { Model, keyOf } from "./model.js";
+import { paced } from "./paced.js";
+import { placeNow, remember } from "./place.js";
+import { Services } from "./services.js";
+import { Status } from "./status.js";
+import { Stream } from "./stream.js";
+import { Table } from "./table.js";
+import { count, counted } from "./words.js";
+
+/** A page that nobody sees lets go of its stream after so long: browsers open six to one server. */
+const UNSEEN_MS = 60_000;
+const TICK_MS = 1_000;
+const ASK_MS = 2_000;
+
+const model = new Model();
+const clock = new Clock();
+const status = new Status({ clock, retry: () => stream.hurry() });
+const stream = new Stream({ events: take, touch: touched });
+let place = placeNow();
+/** Whose row the keyboard is at, and who is shown in full. */
+let [active, opened] = [null, null];
+let isLocked = false;
+let unseen = null;
+
+const table = new Table({ clock, move: (entry) => ((active = entry.key), update()), pick: openDetails, sort: sortBy });
+const services = new Services({ pick: (name) => go({ service: name }) });
+const details = new Details({ clock, act: ask, close: closeDetails });
+const activity = new Activity({ clock, choose });
+
+const update = paced(0, render);
+const askLeases = paced(120, async () => {
+  const seen = [...table.list.painted()].map(([, entry]) => entry);
+  await quietly(() => clock.ask(details.entry ? [details.entry, ...seen] : seen));
+  tick();
+});
+const askStatus = paced(200, () => quietly(async () => status.told(await read("v1/status"))));
+const askRecent = paced(200, () => addRecent(false));
+const askRequirements = paced(700, () =>
+  quietly(async () => {
+    activity.requirements = (await read("v1/requirements")).requirements;
+    update();
+  }),
+);
+
+/** Takes in what the stream tells. */
+function take(events) {
+  let [isChanged, isWhole] = [false, false];
+  for (const event of events) {
+    const change = model.take(event);
+    if (event.name === "snapshot") status.stale(event.data.stale?.error ?? null);
+    else if (event.name === "stale") status.stale(event.data.error);
+    else if (event.name === "live") status.stale(null);
+    isChanged ||= Boolean(change);
+    isWhole ||= Boolean(change?.whole);
+    if (change?.reading) status.reading(change.reading);
+  }
+  if (isWhole) addRecent(true);
+  else if (isChanged) askRecent();
+  if (isChanged) askRequirements();
+  update();
+}
+
+async function addRecent(isWhole) {
+  await quietly(async () => {
+    const recent = await read(`v1/recent?after=${isWhole ? 0 : activity.newest}`);
+    activity.addEvents(recent.events, isWhole);
+  });
+}
+
+/** Hears, or does not hear, the centre. */
+function touched(touch) {
+  const wasLive = status.isLive;
+  clock.isBlind = touch.state !== "live";
+  if (touch.state === "lost") model.breakOff();
+  if (touch.error instanceof Refused && touch.error.status === 401) {
+    locked(hasToken() ? "The centre does not know this token." : "");
+    return;
+  }
+  status.touched(touch);
+  if (touch.state === "live" && !wasLive) {
+    isLocked = false;
+    askStatus();
+    askRequirements();
+    askLeases();
+  }
+  update();
+}
+
+/** Asks for a token, again and again, until one is let in or none is given. */
+async function locked(why) {
+  stream.stop();
+  isLocked = true;
+  status.locked();
+  update();
+  const given = await askForToken(why);
+  useToken(given);
+  if (given !== null) {
+    stream.forget();
+    stream.start();
+  }
+  update();
+}
+
+/** Does something that is tried again anyway; only that the token is not known any more matters. */
+async function quietly(job) {
+  try {
+    await job();
+  } catch (error) {
+    if (error instanceof Refused && error.status === 401 && !isLocked) locked("The centre does not know this token any more.");
+  }
+}
+
+function render() {
+  const { service, health, sort } = place;
+  const [all, here] = [model.counts(null), model.counts(service)];
+  services.show(model.names, service, all);
+  const entry = active === null ? undefined : model.get(active);
+  table.show(model.shown, { sort, active: model.place(entry), hasServiceColumn: service === null });
+  write(byId("instances-title"), service ?? "All services");
+  const [shown, total] = [model.shown.length, here.total];
+  write(byId("instances-count"), shown === total ? counted(total, "instance") : `${count(shown)} of ${counted(total, "instance")}`);
+  for (const chip of document.querySelectorAll(".chip")) {
+    const word = chip.dataset.health;
+    write(chip, `${count(here[word])} ${word}`);
+    mark(chip, "aria-pressed", String(health === word));
+  }
+  showDetails();
+  activity.showRequirements((name) => model.services.get(name)?.up ?? 0);
+  status.revision(model.revision);
+  const isEmpty = model.total === 0;
+  const kind = isLocked ? "locked" : !isEmpty ? (shown === 0 ? "unmatched" : null) : status.hasBeenLive ? "empty" : "connecting";
+  notice(kind, { enter: () => locked(""), clear: () => go({ service: null, search: "", health: null }) });
+  show(byId("token-button"), hasToken() || isLocked);
+  // After the rows exist: whoever has just come into sight is asked for.
+  requestAnimationFrame(() => {
+    if (status.isLive && [...table.list.painted()].some(([, one]) => !clock.knows(one))) askLeases();
+  });
+}
+
+function showDetails() {
+  if (opened === null) return details.show(null, {});
+  const now = model.get(opened);
+  const last = now ?? details.entry;
+  if (!last) return closeDetails();
+  details.show(last, { isThere: Boolean(now), mayWrite: status.mayWrite(last.service) });
+}
+
+/** Looks elsewhere. */
+function go(change) {
+  place = { ...place, ...change };
+  remember(place);
+  if (byId("search").value !== place.search) byId("search").value = place.search;
+  const terms = place.search.toLowerCase().split(/\s+/).filter(Boolean);
+  model.arrange({ filter: { service: place.service, health: place.health, terms }, sort: place.sort });
+  byId("instances").scrollTop = 0;
+  if ("service" in change) look("instances");
+  update();
+}
+
+function sortBy(by) {
+  go({ sort: { by, down: place.sort.by === by && !place.sort.down } });
+}
+
+function choose(service, id) {
+  if (id === undefined) return go({ service });
+  const entry = model.get(keyOf(service, id));
+  go({ service, search: "", health: null });
+  if (entry) openDetails(entry);
+}
+
+function openDetails(entry) {
+  active = opened = entry.key;
+  table.list.reveal(Math.max(0, model.place(entry)));
+  showDetails();
+  askLeases();
+  details.focus();
+  update();
+}
+
+function closeDetails() {
+  opened = null;
+  details.show(null, {});
+  byId("instances").focus();
+}
+
+/** Drains or deregisters, once confirmed. */
+function ask(kind, entry) {
+  const { service, id } = entry;
+  const whose = `${id} of ${service}`;
+  const words = {
+    drain: {
+      title: "Drain this instance?",
+      text: `${whose} gets no new calls until its owner says otherwise. Calls that it has go on.`,
+      yes: "Drain",
+    },
+    deregister: {
+      title: "Deregister this instance?",
+      text: `${whose} is taken away. An owner that lives registers it again: drain it to stop calls to a live one.`,
+      yes: "Deregister",
+      isDangerous: true,
+    },
+  };
+  confirmed({ ...words[kind], act: () => act(`v1/${kind}`, { service, id }) }).then(() => details.focus());
+}
+
+/** Shows one of the views, where there is room for one alone. */
+function look(view) {
+  byId("main").dataset.view = view;
+  for (const button of document.querySelectorAll(".views button")) {
+    mark(button, "aria-pressed", String(button.dataset.view === view));
+  }
+}
+
+function tick() {
+  table.tick();
+  details.tick();
+  activity.tick();
+  status.tick();
+}
+
+function keyed(event) {
+  const [search, grid] = [byId("search"), byId("instances")];
+  const isDialog = event.target.closest("dialog") !== null;
+  const isTyping = event.target.matches("input");
+  if (isDialog || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "/" && !isTyping) {
+    look("instances");
+    search.focus();
+    search.select();
+  } else if (event.key === "Escape" && event.target === search) {
+    if (search.value === "") grid.focus();
+    else go({ search: "" });
+  } else if (event.key === "Escape" && opened !== null) {
+    closeDetails();
+  } else if ((event.key === "ArrowDown" || event.key === "Enter") && event.target === search) {
+    grid.focus();
+    if (active === null || model.place(model.get(active)) < 0) active = model.shown[0]?.key ?? null;
+    update();
+  } else {
+    return;
+  }
+  event.preventDefault();
+}
+
+function seen() {
+  clearTimeout(unseen);
+  if (document.hidden) {
+    unseen = setTimeout(() => stream.stop(), UNSEEN_MS);
+  } else if (!isLocked) {
+    stream.start();
+    tick();
+  }
+}
+
+byId("host").textContent = location.host;
+document.title = `Registry ${location.host}`;
+byId("search").addEventListener("input", (event) => go({ search: event.target.value }));
+byId("token-button").addEventListener("click", () => locked(""));
+for (const chip of document.querySelectorAll(".chip")) {
+  chip.addEventListener("click", () => go({ health: place.health === chip.dataset.health ? null : chip.dataset.health }));
+}
+for (const button of document.querySelectorAll(".views button")) {
+  button.addEventListener("click", () => (closeSheet(), look(button.dataset.view)));
+}
+document.addEventListener("keydown", keyed);
+document.addEventListener("visibilitychange", seen);
+window.addEventListener("online", () => stream.hurry());
+window.addEventListener("hashchange", () => go(placeNow()));
+setInterval(() => document.hidden || tick(), TICK_MS);
+setInterval(() => {
+  if (document.hidden || !status.isLive) return;
+  askStatus();
+  askLeases();
+}, ASK_MS);
+go({});
+stream.start();
+
+function closeSheet() {
+  if (opened !== null) closeDetails();
+}

@@ -1,0 +1,80 @@
+// One instance in full, and what can be done to it.
+
+import { byId, make, show, write } from "./dom.js";
+import { lasting, left, moment } from "./words.js";
+
+/** `act(kind, entry)` is called when `drain` or `deregister` is asked for, `close()` when it is left. */
+export class Details {
+  #panel = byId("details");
+  #list = byId("details-list");
+  #clock;
+  #times = null;
+  #shown = null;
+  entry = null;
+
+  constructor({ clock, act, close }) {
+    this.#clock = clock;
+    byId("details-close").addEventListener("click", close);
+    byId("drain").addEventListener("click", () => act("drain", this.entry));
+    byId("deregister").addEventListener("click", () => act("deregister", this.entry));
+  }
+
+  /** Shows an entry; `null`: none. `isThere`: it is registered still. */
+  show(entry, { isThere, mayWrite }) {
+    this.entry = entry;
+    show(this.#panel, entry !== null);
+    show(byId("activity"), entry === null);
+    document.body.classList.toggle("with-details", entry !== null);
+    if (entry === null) return;
+    write(byId("details-title"), entry.address);
+    show(byId("details-gone"), !isThere);
+    show(byId("details-acts"), mayWrite);
+    show(byId("details-rights"), !mayWrite);
+    write(byId("details-rights"), `This token may not write ${entry.service}: it can't drain or deregister here.`);
+    byId("drain").disabled = !isThere || entry.health === "draining";
+    byId("deregister").disabled = !isThere;
+    if (this.#shown !== entry) this.#fill(entry);
+    this.tick();
+  }
+
+  tick() {
+    if (this.entry === null || this.#times === null) return;
+    const { age, expires } = this.#clock.times(this.entry);
+    const since = this.entry.registeredAt;
+    write(this.#times.age, age === null ? "not known: it stands in the registry behind" : `${lasting(age)} ago, ${moment(since)}`);
+    const ttl = this.entry.ttl === null ? "" : `, of a TTL of ${lasting(this.entry.ttl)}`;
+    const word = expires === null ? "held by the registry behind" : expires > 0 ? `in ${left(expires)}` : "lapsed";
+    write(this.#times.expires, word + ttl);
+  }
+
+  /** Puts the keyboard here. */
+  focus() {
+    this.#panel.focus();
+  }
+
+  #fill(entry) {
+    this.#shown = entry;
+    this.#times = { age: make("dd"), expires: make("dd") };
+    const lines = [
+      ["Service", entry.service],
+      ["Id", entry.id],
+      ["Health", make("span", { class: "health", "data-health": entry.health }, make("span", { class: "lamp" }), entry.health)],
+      ["Weight", String(entry.weight)],
+      ["Zone", entry.zone],
+      ["Tags", entry.tags.join(", ")],
+      ["Ports", entry.ports.map(([name, port]) => `${name} ${port}`).join(", ")],
+      ["Registered", this.#times.age],
+      ["Expires", this.#times.expires],
+      ["Owner", entry.owner],
+      ["Revision", String(entry.revision)],
+    ];
+    const pairs = (list) => list.filter(([, value]) => value !== "").flatMap(([name, value]) => pair(name, value));
+    const metadata = entry.metadata.length === 0 ? [] : [make("dt", { class: "wide" }, "Metadata"), ...pairs(entry.metadata)];
+    this.#list.replaceChildren(...pairs(lines), ...metadata);
+  }
+}
+
+function pair(name, value) {
+  const told = value instanceof HTMLElement && value.tagName === "DD" ? value : make("dd", {}, value);
+  return [make("dt", {}, name), told];
+}
