@@ -15,7 +15,7 @@ use crate::admin::Admin;
 use crate::backoff::Backoff;
 use crate::catalog::{Catalog, CatalogPublisher, CatalogSubscription};
 use crate::codec::Owner;
-use crate::defaults;
+use crate::connection_settings::ConnectionSettings;
 use crate::error::Error;
 use crate::instancer::Instancer;
 use crate::keeper::Keeper;
@@ -23,7 +23,7 @@ use crate::outage::{ConnectionCounters, Outage};
 use crate::pause::watch_for_pauses;
 use crate::probe::{Probe, ProbeReport};
 use crate::publisher::Publisher;
-use crate::randomness::{Randomness, default_randomness};
+use crate::randomness::Randomness;
 use crate::registrar::{Registrar, Registration, RegistrationState};
 use crate::registration::RegistrationHandle;
 use crate::registry::{Grant, Record, Registry};
@@ -66,38 +66,16 @@ struct Watches {
 #[derive(Debug)]
 pub struct ConnectionBuilder {
     registry: Arc<dyn Registry>,
-    staleness: StalenessPolicy,
-    linger: Duration,
-    backoff: Option<Backoff>,
-    randomness: Arc<dyn Randomness>,
+    settings: ConnectionSettings,
 }
 
 impl ConnectionBuilder {
-    /// What to do with a set that grows old or shrinks too much at once.
-    #[must_use]
-    pub fn staleness(mut self, policy: StalenessPolicy) -> Self {
-        self.staleness = policy;
-        self
-    }
+    crate::connection_setters!(settings);
 
-    /// How long a watch without subscribers is kept. Default 30 s.
+    /// All settings at once, as a backend's configuration holds them.
     #[must_use]
-    pub fn linger(mut self, linger: Duration) -> Self {
-        self.linger = linger;
-        self
-    }
-
-    /// How long to wait between attempts that fail. Default 200 ms to 10 s, full jitter.
-    #[must_use]
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
-        self
-    }
-
-    /// Where owners and jitter come from.
-    #[must_use]
-    pub fn randomness(mut self, randomness: Arc<dyn Randomness>) -> Self {
-        self.randomness = randomness;
+    pub fn settings(mut self, settings: ConnectionSettings) -> Self {
+        self.settings = settings;
         self
     }
 
@@ -111,17 +89,15 @@ impl ConnectionBuilder {
         let outage = Arc::new(Outage::default());
         let (sender, pauses) = watch::channel(0);
         let pause_task = runtime.spawn(watch_for_pauses(self.registry.ttl(), Arc::clone(&outage), sender));
-        let backoff = self.backoff.unwrap_or_else(|| {
-            Backoff::new(defaults::BACKOFF_BASE, defaults::BACKOFF_MAX, Arc::clone(&self.randomness))
-        });
+        let backoff = self.settings.backoff();
         Ok(Connection {
             inner: Arc::new(Inner {
                 registry: self.registry,
                 runtime,
-                staleness: self.staleness,
-                linger: self.linger,
+                staleness: self.settings.staleness,
+                linger: self.settings.linger,
                 backoff,
-                randomness: self.randomness,
+                randomness: self.settings.randomness,
                 outage,
                 pauses,
                 pause_task,
@@ -134,13 +110,7 @@ impl ConnectionBuilder {
 impl Connection {
     /// Puts `registry` under supervision.
     pub fn builder(registry: Arc<dyn Registry>) -> ConnectionBuilder {
-        ConnectionBuilder {
-            registry,
-            staleness: StalenessPolicy::default(),
-            linger: defaults::LINGER,
-            backoff: None,
-            randomness: default_randomness(),
-        }
+        ConnectionBuilder { registry, settings: ConnectionSettings::default() }
     }
 
     /// What it has gone through.

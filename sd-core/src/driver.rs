@@ -48,6 +48,11 @@ impl Drivers {
         self
     }
 
+    /// The schemes that are known, in the order in which their drivers were added.
+    pub fn schemes(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.0.iter().rev().flat_map(|driver| driver.schemes()).copied()
+    }
+
     /// Connects to the registry that `url` names. Never waits for the network.
     ///
     /// # Errors
@@ -58,8 +63,7 @@ impl Drivers {
         match self.0.iter().find(|driver| driver.schemes().contains(&scheme)) {
             Some(driver) => driver.connect(url),
             None => {
-                let known: Vec<_> =
-                    self.0.iter().rev().flat_map(|driver| driver.schemes()).map(|s| format!("{s}://")).collect();
+                let known: Vec<_> = self.schemes().map(|scheme| format!("{scheme}://")).collect();
                 let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
                 Err(Error::config(format!("unknown registry scheme \"{scheme}://\"; this program knows: {known}")))
             }
