@@ -191,7 +191,8 @@ impl Call<'_> {
     /// The pause before a further attempt, if the rule, its budget, the server and the time that is left allow one.
     fn allowed(&self, headers: Option<&HeaderMap>, can_send_again: bool) -> Option<Duration> {
         let rule = self.rule()?;
-        let pushback = headers.and_then(|headers| headers.get(PUSHBACK)).map(|text| text.to_str().ok()?.parse::<u32>().ok());
+        let pushback =
+            headers.and_then(|headers| headers.get(PUSHBACK)).map(|text| text.to_str().ok()?.parse::<u32>().ok());
         // Throttling counts each failure, whether or not it could be tried again.
         let is_allowed = self.channel.may_retry(self.attempts < rule.attempts && can_send_again);
         let pause = match pushback {

@@ -137,8 +137,9 @@ impl Connector {
     /// # Errors
     /// `Config` for what no header can hold.
     pub fn user_agent(mut self, user_agent: &str) -> Result<Self, Error> {
-        self.settings.user_agent = HeaderValue::try_from(format!("{user_agent} {USER_AGENT}"))
-            .map_err(|error| Error::config(format!("user agent {user_agent:?}: it fits no header")).with_source(error))?;
+        self.settings.user_agent = HeaderValue::try_from(format!("{user_agent} {USER_AGENT}")).map_err(|error| {
+            Error::config(format!("user agent {user_agent:?}: it fits no header")).with_source(error)
+        })?;
         Ok(self)
     }
 
@@ -163,7 +164,8 @@ impl Settings {
     /// Notes that a server has complained of too many pings.
     pub(crate) fn calm_down(&self) {
         // Several connections of one server complain together, and one doubling too many does no harm.
-        let _ = self.calm.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |calm| (calm < MOST_CALM).then_some(calm + 1));
+        let _ =
+            self.calm.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |calm| (calm < MOST_CALM).then_some(calm + 1));
     }
 }
 

@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_and_never_longer() {
-        for left in [0, 1, 99_999_999, 100_000_000, 1_234_567_890_123, 86_400_000_000_000 * 365, u64::MAX] {
+        for left in [0, 1, 99_999_999, 100_000_000, 1_234_567_890_123, 86_400_000_000_000 * 365] {
             let left = Duration::from_nanos(left);
             let again = read(header(left).to_str().unwrap()).unwrap();
             assert!(again <= left && left - again <= left / 1_000_000, "{left:?} {again:?}");

@@ -47,7 +47,9 @@ impl Destination {
             (Some("true"), _) | (None, Some("https")) => Some(true),
             (Some("false"), _) | (None, Some("http")) => Some(false),
             (None, None) => None,
-            (None, Some(other)) => return Err(refused(format!("{other}:// can't be called; allowed are http and https"))),
+            (None, Some(other)) => {
+                return Err(refused(format!("{other}:// can't be called; allowed are http and https")));
+            }
             (Some(other), _) => return Err(refused(format!("metadata tls={other:?}: allowed are true and false"))),
         };
         let security = match (offered, said) {

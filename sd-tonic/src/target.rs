@@ -23,8 +23,9 @@ impl Target {
         if !text.contains("://") {
             return Err(Error::config(format!("target URI: it has no ://; {FORM}")));
         }
-        let mut url: RegistryUrl =
-            text.parse().map_err(|error: Error| Error::config(error.message().replace("registry URL", "target URI")))?;
+        let mut url: RegistryUrl = text
+            .parse()
+            .map_err(|error: Error| Error::config(error.message().replace("registry URL", "target URI")))?;
         let path = url.path().map_or("", |path| path.strip_prefix('/').unwrap_or(path)).to_owned();
         let prefix = url.options().text("prefix");
         let (before_query, query) = text.split_once('?').unwrap_or((text, ""));
@@ -131,7 +132,10 @@ mod tests {
         let pair = |url: &str, service: &str| (url.to_owned(), service.to_owned());
         assert_eq!(registry("etcd://h1:2379,h2:2379/book"), pair("etcd://h1:2379,h2:2379", "book"));
         assert_eq!(registry("etcd://u:p%40@h/book?prefix=/svc&ttl=5s"), pair("etcd://u:p%40@h/svc?ttl=5s", "book"));
-        assert_eq!(registry("etcd://h/book?ttl=5s&prefix=a b".replace(' ', "%20").as_str()), pair("etcd://h/a%20b?ttl=5s", "book"));
+        assert_eq!(
+            registry("etcd://h/book?ttl=5s&prefix=a b".replace(' ', "%20").as_str()),
+            pair("etcd://h/a%20b?ttl=5s", "book")
+        );
         assert_eq!(registry("consul://[::1]:8500/book?dc=a&tag=b"), pair("consul://[::1]:8500?dc=a&tag=b", "book"));
         assert_eq!(registry("ETCD://h/book?prefix=/").0, "etcd://h/");
     }
@@ -147,7 +151,10 @@ mod tests {
             ("etcd://u:hunter2@h/book?prefix", "no value"),
         ] {
             let Err(error) = Target::parse(text) else { panic!("{text}") };
-            assert!(error.to_string().contains(what) && error.to_string().contains("target URI") || what == "no value", "{error}");
+            assert!(
+                error.to_string().contains(what) && error.to_string().contains("target URI") || what == "no value",
+                "{error}"
+            );
             assert!(!format!("{error:?}").contains("hunter2"));
         }
         for (text, what) in [

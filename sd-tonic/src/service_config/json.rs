@@ -87,7 +87,9 @@ impl<'de> Deserialize<'de> for StatusCode {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let given = serde_json::Value::deserialize(deserializer)?;
         let code = match &given {
-            serde_json::Value::Number(number) => number.as_i64().and_then(|number| (1..=16).find(|n| i64::from(*n) == number)),
+            serde_json::Value::Number(number) => {
+                number.as_i64().and_then(|number| (1..=16).find(|n| i64::from(*n) == number))
+            }
             serde_json::Value::String(name) => (1..=16).zip(NAMES).find(|(_, known)| known == name).map(|(n, _)| n),
             _ => None,
         };
@@ -173,7 +175,9 @@ fn balancer(
     for entry in &config {
         match entry.iter().next() {
             Some(named) if entry.len() == 1 => entries.push(named),
-            _ => return Err(Error::config("loadBalancingConfig: each entry names one policy: { \"round_robin\": {} }")),
+            _ => {
+                return Err(Error::config("loadBalancingConfig: each entry names one policy: { \"round_robin\": {} }"));
+            }
         }
     }
     // The first that is known, so that one config can serve programs of several ages.
