@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sd_core::{Error, RegistryUrl, StalenessPolicy};
+use sd_core::{Error, RegistryUrl};
 
 use crate::check::word;
 use crate::config::{CheckKind, Consistency, ConsulConfig};
@@ -71,21 +71,7 @@ pub(crate) fn parse(mut url: RegistryUrl) -> Result<ConsulConfig, Error> {
     }
     set(&mut config.connect_timeout, options.duration("connect_timeout")?);
     set(&mut config.request_timeout, options.duration("request_timeout")?);
-    set(&mut config.linger, options.duration("linger")?);
-    let mut staleness = StalenessPolicy::default();
-    if let Some(age) = options.duration("invalidate_after")? {
-        staleness = staleness.invalidate_after(age);
-    }
-    if let Some(share) = options.share("hold_share")? {
-        staleness = staleness.hold_share(share)?;
-    }
-    if let Some(grace) = options.duration("hold_grace")? {
-        staleness = staleness.hold_grace(grace);
-    }
-    if let Some(hold) = options.flag("hold_live")? {
-        staleness = staleness.hold_live(hold);
-    }
-    config.staleness = staleness;
+    config.connection.read(options)?;
     options.finish()?;
     let port = if config.tls || config.ca.is_some() || config.cert.is_some() { TLS_PORT } else { PORT };
     config.endpoint = url.authorities(port)?.remove(0);
@@ -101,6 +87,7 @@ fn set<T>(setting: &mut T, given: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sd_core::StalenessPolicy;
     use std::time::Duration;
 
     fn parsed(url: &str) -> Result<ConsulConfig, Error> {
@@ -123,7 +110,7 @@ mod tests {
         assert_eq!(config.tags, ["a", "b", "c"]);
         assert!(config.passing && config.tls);
         assert_eq!((config.near.as_deref(), config.consistency), (Some("_agent"), Consistency::Stale));
-        assert_eq!((config.wait, config.ttl, config.linger), (300 * second, 20 * second, 3 * second));
+        assert_eq!((config.wait, config.ttl, config.connection.linger), (300 * second, 20 * second, 3 * second));
         assert_eq!((config.check.kind, config.check.path.as_deref()), (CheckKind::Http, Some("/live")));
         assert_eq!((config.check.rhythm.interval, config.check.rhythm.timeout), (2 * second, 3 * second));
         let headers: Vec<_> =
@@ -132,7 +119,7 @@ mod tests {
         assert_eq!((config.check.deregister_after, config.warning_weight), (120 * second, 7));
         assert_eq!(config.server_name.as_deref(), Some("consul.example"));
         let staleness = StalenessPolicy::default().invalidate_after(4 * second).hold_share(0.9).unwrap();
-        assert_eq!(config.staleness, staleness.hold_grace(5 * second).hold_live(true));
+        assert_eq!(config.connection.staleness, staleness.hold_grace(5 * second).hold_live(true));
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl ConsulRegistry {
             reading: Reading::of(config),
             holdings: Arc::default(),
             turns: Arc::default(),
-            randomness: Arc::clone(&config.randomness),
+            randomness: Arc::clone(&config.connection.randomness),
             request_timeout: config.request_timeout,
             runtime,
             keeping: Mutex::default(),

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sd_core::{
-    Backoff, Codec, Connection, Error, Randomness, RegistryUrl, Secret, StalenessPolicy, default_randomness, defaults,
-};
+use sd_core::{Codec, Connection, ConnectionSettings, Error, RegistryUrl, Secret, defaults};
 
 use crate::registry::EtcdRegistry;
 
@@ -43,10 +41,7 @@ pub struct EtcdConfig {
     pub(crate) watch_check: Duration,
     pub(crate) watch_check_timeout: Duration,
     pub(crate) audit: Duration,
-    pub(crate) linger: Duration,
-    pub(crate) staleness: StalenessPolicy,
-    pub(crate) backoff: Option<Backoff>,
-    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) connection: ConnectionSettings,
 }
 
 impl EtcdConfig {
@@ -74,10 +69,7 @@ impl EtcdConfig {
             watch_check: Duration::from_secs(10),
             watch_check_timeout: Duration::from_secs(5),
             audit: defaults::AUDIT_INTERVAL,
-            linger: defaults::LINGER,
-            staleness: StalenessPolicy::default(),
-            backoff: None,
-            randomness: default_randomness(),
+            connection: ConnectionSettings::default(),
         }
     }
 
@@ -218,34 +210,7 @@ impl EtcdConfig {
         self
     }
 
-    /// How long a watch without subscribers is kept. Default 30 s.
-    #[must_use]
-    pub fn linger(mut self, linger: Duration) -> Self {
-        self.linger = linger;
-        self
-    }
-
-    /// What to do with a set that grows old or shrinks too much at once. In a URL: `invalidate_after`, `hold_share`,
-    /// `hold_grace` and `hold_live`.
-    #[must_use]
-    pub fn staleness(mut self, policy: StalenessPolicy) -> Self {
-        self.staleness = policy;
-        self
-    }
-
-    /// How long to wait between attempts that fail. Default 200 ms to 10 s, full jitter.
-    #[must_use]
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
-        self
-    }
-
-    /// Where owners and jitter come from.
-    #[must_use]
-    pub fn randomness(mut self, randomness: Arc<dyn Randomness>) -> Self {
-        self.randomness = randomness;
-        self
-    }
+    sd_core::connection_setters!(connection);
 
     /// The connection. Never waits for the network. It uses the runtime that this is called in.
     ///
@@ -253,14 +218,8 @@ impl EtcdConfig {
     /// `Config`: a setting that can't be, naming what is allowed; a file that can't be read; no tokio runtime.
     pub fn connect(self) -> Result<Connection, Error> {
         let layout = self.checked()?;
-        let (staleness, linger, backoff) = (self.staleness.clone(), self.linger, self.backoff.clone());
-        let randomness = Arc::clone(&self.randomness);
+        let settings = self.connection.clone();
         let registry = EtcdRegistry::new(self, layout)?;
-        let mut builder =
-            Connection::builder(Arc::new(registry)).staleness(staleness).linger(linger).randomness(randomness);
-        if let Some(backoff) = backoff {
-            builder = builder.backoff(backoff);
-        }
-        builder.build()
+        Connection::builder(Arc::new(registry)).settings(settings).build()
     }
 }

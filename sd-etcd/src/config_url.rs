@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sd_core::{Codec, Error, RegistryUrl, StalenessPolicy};
+use sd_core::{Codec, Error, RegistryUrl};
 
 use crate::config::EtcdConfig;
 
@@ -46,21 +46,7 @@ pub(crate) fn parse(mut url: RegistryUrl) -> Result<EtcdConfig, Error> {
     set(&mut config.watch_check, options.duration("watch_check")?);
     set(&mut config.watch_check_timeout, options.duration("watch_check_timeout")?);
     set(&mut config.audit, options.duration("audit")?);
-    set(&mut config.linger, options.duration("linger")?);
-    let mut staleness = StalenessPolicy::default();
-    if let Some(age) = options.duration("invalidate_after")? {
-        staleness = staleness.invalidate_after(age);
-    }
-    if let Some(share) = options.share("hold_share")? {
-        staleness = staleness.hold_share(share)?;
-    }
-    if let Some(grace) = options.duration("hold_grace")? {
-        staleness = staleness.hold_grace(grace);
-    }
-    if let Some(hold) = options.flag("hold_live")? {
-        staleness = staleness.hold_live(hold);
-    }
-    config.staleness = staleness;
+    config.connection.read(options)?;
     options.finish()?;
     Ok(config)
 }
@@ -74,6 +60,7 @@ fn set<T>(setting: &mut T, given: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sd_core::StalenessPolicy;
     use std::time::Duration;
 
     fn parsed(url: &str) -> Result<EtcdConfig, Error> {
@@ -95,10 +82,10 @@ mod tests {
         assert!(config.tls && !config.require_leader);
         assert_eq!(config.server_name.as_deref(), Some("etcd.example"));
         assert_eq!((config.connect_timeout, config.request_timeout), (Duration::from_secs(1), Duration::from_secs(2)));
-        assert_eq!((config.linger, config.audit), (Duration::from_secs(3), Duration::from_secs(6)));
+        assert_eq!((config.connection.linger, config.audit), (Duration::from_secs(3), Duration::from_secs(6)));
         let staleness = StalenessPolicy::default().invalidate_after(Duration::from_secs(4));
         let staleness = staleness.hold_share(0.9).unwrap().hold_grace(Duration::from_secs(5)).hold_live(true);
-        assert_eq!(config.staleness, staleness);
+        assert_eq!(config.connection.staleness, staleness);
     }
 
     #[test]

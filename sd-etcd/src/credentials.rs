@@ -1,9 +1,9 @@
 //! What is shown to etcd at every connect, read anew from its files each time.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use etcd_client::{Certificate, ConnectOptions, Identity, TlsOptions};
-use sd_core::{Error, ErrorKind, Secret};
+use sd_core::{Error, Secret, read_credential_file, read_secret_file};
 
 use crate::config::EtcdConfig;
 
@@ -40,10 +40,7 @@ impl Credentials {
     pub(crate) async fn user(&self) -> Result<Option<(String, Secret)>, Error> {
         let Some(user) = &self.user else { return Ok(None) };
         let password = match &self.password_file {
-            Some(file) => {
-                let text = String::from_utf8(read(file).await?).map_err(|_| unreadable(file))?;
-                Secret::new(text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text)))
-            }
+            Some(file) => read_secret_file(file).await?,
             None => self.password.clone().unwrap_or_else(|| Secret::new("")),
         };
         Ok(Some((user.clone(), password)))
@@ -56,32 +53,17 @@ impl Credentials {
         }
         let mut tls = TlsOptions::new();
         tls = match &self.ca {
-            Some(file) => tls.ca_certificate(Certificate::from_pem(read(file).await?)),
+            Some(file) => tls.ca_certificate(Certificate::from_pem(read_credential_file(file).await?)),
             None => tls.with_native_roots(),
         };
         if let Some((cert, key)) = &self.identity {
-            tls = tls.identity(Identity::from_pem(read(cert).await?, read(key).await?));
+            tls = tls.identity(Identity::from_pem(read_credential_file(cert).await?, read_credential_file(key).await?));
         }
         if let Some(name) = &self.server_name {
             tls = tls.domain_name(name);
         }
         Ok(options.with_tls(tls))
     }
-}
-
-/// Off the runtime's threads: a secret may stand on a network mount.
-async fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    let path = file.to_owned();
-    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(unreadable(file).with_source(error)),
-        Err(error) => Err(unreadable(file).with_source(error)),
-    }
-}
-
-/// Retryable: it could be read when the connection was made, so it is probably being exchanged.
-fn unreadable(file: &Path) -> Error {
-    Error::new(ErrorKind::Config, format!("{}: it can't be read", file.display())).with_retryable(true)
 }
 
 #[cfg(test)]

@@ -128,7 +128,7 @@ impl Leases {
             pool,
             holdings,
             ttl: config.ttl,
-            randomness: Arc::clone(&config.randomness),
+            randomness: Arc::clone(&config.connection.randomness),
             runtime,
             current: SingleFlight::default(),
             kept: Mutex::default(),

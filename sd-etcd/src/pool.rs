@@ -24,7 +24,7 @@ impl Pool {
     pub(crate) fn of(config: &EtcdConfig) -> Self {
         Self {
             dialer: Dialer::of(config),
-            rotation: Rotation::new(config.endpoints.clone(), &*config.randomness),
+            rotation: Rotation::new(config.endpoints.clone(), &*config.connection.randomness),
             session: SingleFlight::default(),
             request_timeout: config.request_timeout,
         }

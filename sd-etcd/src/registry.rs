@@ -50,7 +50,7 @@ impl EtcdRegistry {
             codec: config.codec,
             holdings,
             neighbours: Neighbours::default(),
-            randomness: config.randomness,
+            randomness: config.connection.randomness,
             watch_check: (config.watch_check, config.watch_check_timeout),
             audit: config.audit,
             ttl: config.ttl,

@@ -4,9 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sd_core::{
-    Backoff, Codec, Connection, Error, Randomness, RegistryUrl, Secret, StalenessPolicy, default_randomness, defaults,
-};
+use sd_core::{Codec, Connection, ConnectionSettings, Error, RegistryUrl, Secret, defaults};
 
 use crate::registry::ZooKeeperRegistry;
 
@@ -62,10 +60,7 @@ pub struct ZooKeeperConfig {
     pub(crate) request_timeout: Duration,
     pub(crate) watches: WatchMode,
     pub(crate) audit: Duration,
-    pub(crate) linger: Duration,
-    pub(crate) staleness: StalenessPolicy,
-    pub(crate) backoff: Option<Backoff>,
-    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) connection: ConnectionSettings,
 }
 
 impl ZooKeeperConfig {
@@ -90,10 +85,7 @@ impl ZooKeeperConfig {
             request_timeout: defaults::REQUEST_TIMEOUT,
             watches: WatchMode::default(),
             audit: defaults::AUDIT_INTERVAL,
-            linger: defaults::LINGER,
-            staleness: StalenessPolicy::default(),
-            backoff: None,
-            randomness: default_randomness(),
+            connection: ConnectionSettings::default(),
         }
     }
 
@@ -226,34 +218,7 @@ impl ZooKeeperConfig {
         self
     }
 
-    /// How long a watch without subscribers is kept. Default 30 s.
-    #[must_use]
-    pub fn linger(mut self, linger: Duration) -> Self {
-        self.linger = linger;
-        self
-    }
-
-    /// What to do with a set that grows old or shrinks too much at once. In a URL: `invalidate_after`, `hold_share`,
-    /// `hold_grace` and `hold_live`.
-    #[must_use]
-    pub fn staleness(mut self, policy: StalenessPolicy) -> Self {
-        self.staleness = policy;
-        self
-    }
-
-    /// How long to wait between attempts that fail. Default 200 ms to 10 s, full jitter.
-    #[must_use]
-    pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = Some(backoff);
-        self
-    }
-
-    /// Where owners and jitter come from.
-    #[must_use]
-    pub fn randomness(mut self, randomness: Arc<dyn Randomness>) -> Self {
-        self.randomness = randomness;
-        self
-    }
+    sd_core::connection_setters!(connection);
 
     /// The connection. Never waits for the network. It uses the runtime that this is called in.
     ///
@@ -261,14 +226,8 @@ impl ZooKeeperConfig {
     /// `Config`: a setting that can't be, naming what is allowed; a file that can't be read; no tokio runtime.
     pub fn connect(self) -> Result<Connection, Error> {
         let paths = self.checked()?;
-        let (staleness, linger, backoff) = (self.staleness.clone(), self.linger, self.backoff.clone());
-        let randomness = Arc::clone(&self.randomness);
+        let settings = self.connection.clone();
         let registry = ZooKeeperRegistry::new(self, paths)?;
-        let mut builder =
-            Connection::builder(Arc::new(registry)).staleness(staleness).linger(linger).randomness(randomness);
-        if let Some(backoff) = backoff {
-            builder = builder.backoff(backoff);
-        }
-        builder.build()
+        Connection::builder(Arc::new(registry)).settings(settings).build()
     }
 }

@@ -1,8 +1,8 @@
 //! What is shown to ZooKeeper whenever a session is made, read anew from its files each time.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use sd_core::{Error, ErrorKind, Secret};
+use sd_core::{Error, Secret, read_secret_file};
 use zookeeper_client::{Client, Connector, SaslOptions};
 
 use crate::config::ZooKeeperConfig;
@@ -54,8 +54,7 @@ impl Credentials {
 impl Source {
     async fn read(&self) -> Result<Option<Secret>, Error> {
         let Some(file) = &self.file else { return Ok(self.text.clone()) };
-        let text = read(file).await?;
-        Ok(Some(Secret::new(text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text)))))
+        read_secret_file(file).await.map(Some)
     }
 }
 
@@ -108,21 +107,6 @@ fn has_user(credentials: &str) -> bool {
 
 fn malformed(from: &str, form: &str) -> Error {
     Error::config(format!("{from}: write {form}")).with_retryable(from.ends_with("_file"))
-}
-
-/// A file's text. Off the runtime's threads: a secret may stand on a network mount.
-pub(crate) async fn read(file: &Path) -> Result<String, Error> {
-    let path = file.to_owned();
-    match tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await {
-        Ok(Ok(text)) => Ok(text),
-        Ok(Err(error)) => Err(unreadable(file).with_source(error)),
-        Err(error) => Err(unreadable(file).with_source(error)),
-    }
-}
-
-/// Retryable: it could be read when the connection was made, so it is probably being exchanged.
-fn unreadable(file: &Path) -> Error {
-    Error::new(ErrorKind::Config, format!("{}: it can't be read", file.display())).with_retryable(true)
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl ZooKeeperRegistry {
             codec: config.codec,
             holdings,
             neighbours: Neighbours::default(),
-            randomness: config.randomness,
+            randomness: config.connection.randomness,
             audit: config.audit,
             access: config.acl,
             one_shot: AtomicBool::new(config.watches == WatchMode::OneShot),

@@ -1,17 +1,14 @@
 //! TLS for the client, and for the questions of our own.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sd_core::Error;
+use sd_core::{Error, Secret, read_secret_file};
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use zookeeper_client::TlsOptions;
-
-use crate::credentials::read;
 
 /// Where authorities and identity stand.
 #[derive(Debug)]
@@ -22,25 +19,19 @@ pub(crate) struct TlsFiles {
 }
 
 /// What stands there now.
+#[derive(Debug)]
 pub(crate) struct Pem {
-    ca: String,
-    identity: Option<(String, String)>,
-}
-
-impl fmt::Debug for Pem {
-    /// Without the key.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pem").field("identity", &self.identity.is_some()).finish_non_exhaustive()
-    }
+    ca: Secret,
+    identity: Option<(Secret, Secret)>,
 }
 
 impl TlsFiles {
     pub(crate) async fn read(&self) -> Result<Pem, Error> {
         let identity = match &self.identity {
-            Some((cert, key)) => Some((read(cert).await?, read(key).await?)),
+            Some((cert, key)) => Some((read_secret_file(cert).await?, read_secret_file(key).await?)),
             None => None,
         };
-        Ok(Pem { ca: read(&self.ca).await?, identity })
+        Ok(Pem { ca: read_secret_file(&self.ca).await?, identity })
     }
 }
 
@@ -51,9 +42,11 @@ impl Pem {
     /// `Config`, retryable: files that are being exchanged heal.
     pub(crate) fn for_client(&self) -> Result<TlsOptions, Error> {
         ensure_crypto_provider();
-        let mut options = TlsOptions::new().with_pem_ca(&self.ca).map_err(|error| malformed("ca", error))?;
+        let mut options = TlsOptions::new().with_pem_ca(self.ca.expose()).map_err(|error| malformed("ca", error))?;
         if let Some((cert, key)) = &self.identity {
-            options = options.with_pem_identity(cert, key).map_err(|error| malformed("cert and key", error))?;
+            options = options
+                .with_pem_identity(cert.expose(), key.expose())
+                .map_err(|error| malformed("cert and key", error))?;
         }
         Ok(options)
     }
@@ -65,15 +58,15 @@ impl Pem {
     pub(crate) fn for_questions(&self) -> Result<Arc<ClientConfig>, Error> {
         ensure_crypto_provider();
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(self.ca.as_bytes()) {
+        for certificate in CertificateDer::pem_slice_iter(self.ca.expose().as_bytes()) {
             let certificate = certificate.map_err(|error| malformed("ca", error))?;
             roots.add(certificate).map_err(|error| malformed("ca", error))?;
         }
         let builder = ClientConfig::builder().with_root_certificates(roots);
         let Some((cert, key)) = &self.identity else { return Ok(Arc::new(builder.with_no_client_auth())) };
-        let chain = CertificateDer::pem_slice_iter(cert.as_bytes()).collect::<Result<_, _>>();
+        let chain = CertificateDer::pem_slice_iter(cert.expose().as_bytes()).collect::<Result<_, _>>();
         let chain = chain.map_err(|error| malformed("cert", error))?;
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|error| malformed("key", error))?;
+        let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).map_err(|error| malformed("key", error))?;
         let config = builder.with_client_auth_cert(chain, key).map_err(|error| malformed("cert and key", error))?;
         Ok(Arc::new(config))
     }
@@ -111,7 +104,7 @@ mod tests {
 
     #[test]
     fn files_that_are_no_pem_are_refused_by_name_and_may_heal() {
-        let pem = Pem { ca: "x".to_owned(), identity: Some((String::new(), "hunter2".to_owned())) };
+        let pem = Pem { ca: Secret::new("x"), identity: Some((Secret::new(""), Secret::new("hunter2"))) };
         for error in [pem.for_client().map(drop).unwrap_err(), pem.for_questions().map(drop).unwrap_err()] {
             assert!(error.is_retryable(), "{error}");
             assert!(!format!("{error} {error:?} {pem:?}").contains("hunter2"));

@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use reqwest::{Certificate, ClientBuilder, Identity};
-use sd_core::Error;
-
-use super::token::read_file;
+use sd_core::{Error, read_credential_file};
 
 /// Where certificates stand, and whom the server must be.
 #[derive(Debug, Clone, Default)]
@@ -24,9 +22,9 @@ impl Tls {
             builder = builder.add_root_certificate(authority);
         }
         if let Some((certificate, key)) = &self.identity {
-            let mut pem = read_file(certificate).await?;
+            let mut pem = read_credential_file(certificate).await?;
             pem.push(b'\n');
-            pem.extend(read_file(key).await?);
+            pem.extend(read_credential_file(key).await?);
             builder = builder.identity(Identity::from_pem(&pem).map_err(|error| {
                 let files = format!("{} and {}", certificate.display(), key.display());
                 Error::config(format!("{files}: not a certificate and its private key in PEM"))
@@ -40,7 +38,7 @@ impl Tls {
     async fn authorities(&self) -> Result<Vec<Certificate>, Error> {
         let Some(file) = &self.ca else { return system_authorities().await };
         let bad = |why: &str| Error::config(format!("{}: {why}", file.display())).with_retryable(true);
-        let read = Certificate::from_pem_bundle(&read_file(file).await?);
+        let read = Certificate::from_pem_bundle(&read_credential_file(file).await?);
         let authorities = read.map_err(|error| bad("no certificates in PEM").with_source(error))?;
         if authorities.is_empty() {
             return Err(bad("no certificate stands in it"));

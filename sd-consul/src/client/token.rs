@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
-use sd_core::{Error, ErrorKind, Secret};
+use sd_core::{Error, Secret, read_secret_file};
 use tokio::time::Instant;
 
 /// How old what was read of a file may be before it is read again: a token is then taken up before the old one ends.
@@ -71,10 +71,9 @@ impl Token {
     }
 
     async fn read_again(&self, path: &Path) -> Result<HeaderValue, Error> {
-        let text = String::from_utf8(read_file(path).await?).map_err(|error| unreadable(path).with_source(error))?;
-        let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
+        let text = read_secret_file(path).await?;
         // It could be read when the connection was made, so it is probably being exchanged.
-        let token = header(text, &path.display().to_string()).map_err(|error| error.with_retryable(true))?;
+        let token = header(text.expose(), &path.display().to_string()).map_err(|error| error.with_retryable(true))?;
         if let Self::File { read, .. } = self {
             let mut read = read.lock().unwrap_or_else(PoisonError::into_inner);
             let generation = match &*read {
@@ -98,21 +97,6 @@ fn header(token: &str, whose: &str) -> Result<HeaderValue, Error> {
     };
     value.set_sensitive(true);
     Ok(value)
-}
-
-/// Off the runtime's threads: a secret may stand on a network mount.
-pub(crate) async fn read_file(file: &Path) -> Result<Vec<u8>, Error> {
-    let path = file.to_owned();
-    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(unreadable(file).with_source(error)),
-        Err(error) => Err(unreadable(file).with_source(error)),
-    }
-}
-
-/// Retryable: it could be read when the connection was made, so it is probably being exchanged.
-fn unreadable(file: &Path) -> Error {
-    Error::new(ErrorKind::Config, format!("{}: it can't be read", file.display())).with_retryable(true)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sd_core::{Error, RegistryUrl, StalenessPolicy};
+use sd_core::{Error, RegistryUrl};
 
 use super::config::RegistryConfig;
 
@@ -35,21 +35,7 @@ pub(crate) fn parse(mut url: RegistryUrl) -> Result<RegistryConfig, Error> {
     set(&mut config.keep_alive, options.duration("keep_alive")?);
     set(&mut config.keep_alive_timeout, options.duration("keep_alive_timeout")?);
     set(&mut config.silence, options.duration("silence")?);
-    set(&mut config.linger, options.duration("linger")?);
-    let mut staleness = StalenessPolicy::default();
-    if let Some(age) = options.duration("invalidate_after")? {
-        staleness = staleness.invalidate_after(age);
-    }
-    if let Some(share) = options.share("hold_share")? {
-        staleness = staleness.hold_share(share)?;
-    }
-    if let Some(grace) = options.duration("hold_grace")? {
-        staleness = staleness.hold_grace(grace);
-    }
-    if let Some(hold) = options.flag("hold_live")? {
-        staleness = staleness.hold_live(hold);
-    }
-    config.staleness = staleness;
+    config.connection.read(options)?;
     options.finish()?;
     Ok(config)
 }
@@ -63,6 +49,7 @@ fn set<T>(setting: &mut T, given: Option<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sd_core::StalenessPolicy;
     use std::time::Duration;
 
     fn parsed(url: &str) -> Result<RegistryConfig, Error> {
@@ -83,11 +70,11 @@ mod tests {
         assert_eq!(config.server_name.as_deref(), Some("sd.example"));
         assert!(config.ca.is_some() && config.cert.is_some() && config.key.is_some());
         assert_eq!((config.connect_timeout, config.request_timeout), (Duration::from_secs(1), Duration::from_secs(2)));
-        assert_eq!((config.linger, config.silence), (Duration::from_secs(3), Duration::from_secs(30)));
+        assert_eq!((config.connection.linger, config.silence), (Duration::from_secs(3), Duration::from_secs(30)));
         assert_eq!((config.keep_alive, config.keep_alive_timeout), (Duration::from_secs(7), Duration::from_secs(8)));
         let staleness = StalenessPolicy::default().invalidate_after(Duration::from_secs(4));
         let staleness = staleness.hold_share(0.9).unwrap().hold_grace(Duration::from_secs(5)).hold_live(true);
-        assert_eq!(config.staleness, staleness);
+        assert_eq!(config.connection.staleness, staleness);
         assert!(parsed("sd://h?token_file=/t").unwrap().token_file.is_some());
     }
 

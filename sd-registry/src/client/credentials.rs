@@ -7,7 +7,7 @@ use http::HeaderValue;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use sd_core::{Error, ErrorKind, Secret};
+use sd_core::{Error, ErrorKind, Secret, read_credential_file, read_secret_file};
 
 use super::config::RegistryConfig;
 
@@ -36,12 +36,11 @@ impl Credentials {
     pub(crate) async fn authorization(&self) -> Result<Option<HeaderValue>, Error> {
         let token = match (&self.token_file, &self.token) {
             (Some(file), _) => {
-                let text = String::from_utf8(read(file).await?).map_err(|_| no_token(file))?;
-                let text = text.strip_suffix('\n').map_or(&*text, |text| text.strip_suffix('\r').unwrap_or(text));
-                if !is_token(text) {
+                let token = read_secret_file(file).await?;
+                if !is_token(token.expose()) {
                     return Err(no_token(file));
                 }
-                Secret::new(text)
+                token
             }
             (None, Some(token)) => token.clone(),
             (None, None) => return Ok(None),
@@ -58,7 +57,7 @@ impl Credentials {
             return Ok(None);
         }
         let roots = match &self.ca {
-            Some(file) => authorities_of(file, &read(file).await?)?,
+            Some(file) => authorities_of(file, &read_credential_file(file).await?)?,
             None => system_authorities().await?,
         };
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -67,9 +66,10 @@ impl Credentials {
             .with_root_certificates(roots);
         let mut config = match &self.identity {
             Some((cert, key)) => {
-                let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(cert).await?).collect();
+                let chain: Result<Vec<_>, _> =
+                    CertificateDer::pem_slice_iter(&read_credential_file(cert).await?).collect();
                 let chain = chain.map_err(|error| unusable(cert, "certificate").with_source(error))?;
-                let private = PrivateKeyDer::from_pem_slice(&read(key).await?)
+                let private = PrivateKeyDer::from_pem_slice(&read_credential_file(key).await?)
                     .map_err(|_| unusable(key, "private key, in PEM"))?;
                 builder
                     .with_client_auth_cert(chain, private)
@@ -112,21 +112,6 @@ async fn system_authorities() -> Result<RootCertStore, Error> {
         );
     }
     Ok(roots)
-}
-
-/// Off the runtime's threads: a secret may stand on a network mount.
-async fn read(file: &Path) -> Result<Vec<u8>, Error> {
-    let path = file.to_owned();
-    match tokio::task::spawn_blocking(move || std::fs::read(path)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(unreadable(file).with_source(error)),
-        Err(error) => Err(unreadable(file).with_source(error)),
-    }
-}
-
-/// Retryable: it could be read when the connection was made, so it is probably being exchanged.
-fn unreadable(file: &Path) -> Error {
-    Error::new(ErrorKind::Config, format!("{}: it can't be read", file.display())).with_retryable(true)
 }
 
 /// Retryable: a file that is half-written heals.

@@ -49,7 +49,7 @@ impl Pool {
     pub(crate) fn of(config: &RegistryConfig, runtime: Handle) -> Self {
         let ended = Arc::new(Notify::new());
         let dialer = Dialer::of(config, runtime.clone(), Arc::clone(&ended));
-        let rotation = Rotation::new(config.endpoints.clone(), &*config.randomness);
+        let rotation = Rotation::new(config.endpoints.clone(), &*config.connection.randomness);
         Self {
             connector: Arc::new(Connector { dialer, rotation }),
             session: SingleFlight::default(),

@@ -43,7 +43,7 @@ impl CentreRegistry {
             holdings: Arc::default(),
             ttl: config.ttl,
             silence: config.silence,
-            randomness: Arc::clone(&config.randomness),
+            randomness: Arc::clone(&config.connection.randomness),
             runtime,
             heartbeat: Mutex::default(),
         })
