@@ -1,6 +1,6 @@
 //! What the example programs share: the book service, its client, and how a program begins, meets its registry and ends.
 //!
-//! Start with `src/bin/book.rs`: `cargo run -p sd-examples` runs it, and it needs nothing but this crate.
+//! Start with `src/bin/book`: `cargo run -p sd-examples` runs it, and it needs no server.
 
 pub mod book;
 pub mod client;

@@ -18,8 +18,8 @@ const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Which registry a program uses, for programs that meet others through it.
 #[derive(Debug, Args)]
 pub struct RegistryArgs {
-    /// The registry: etcd://127.0.0.1:2379, consul://127.0.0.1:8500, zookeeper://127.0.0.1:2181; to look only, also
-    /// static://127.0.0.1:50052 and file:///path/services.yaml
+    /// The registry: etcd://127.0.0.1:2379, consul://127.0.0.1:8500, zookeeper://127.0.0.1:2181,
+    /// sd://127.0.0.1:7070; to look only, also static://127.0.0.1:50052 and file:///path/services.yaml
     // A password in it is nobody's to see who asks for help.
     #[arg(id = "registry", long = "registry", value_name = "URL", env = "SD_REGISTRY", hide_env_values = true)]
     pub url: String,
@@ -43,7 +43,7 @@ pub fn connect_shared(url: &str) -> Result<Arc<dyn Backend>, Error> {
     if url.parse::<RegistryUrl>()?.scheme() == "memory" {
         return Err(Error::config(
             "memory:// lives inside one process, where this program would be alone; give it a registry of its own, \
-             such as etcd://127.0.0.1:2379, or run `book`, which is all in one",
+             such as etcd://127.0.0.1:2379, or run `book` without --registry, which brings its own",
         ));
     }
     sd_kit::connect(url)

@@ -26,7 +26,8 @@ async fn a_registry_is_needed_that_others_can_reach() {
         refused(program, "--no-such-option", "--help").await;
     }
     refused(BOOK, "--registry ectd://127.0.0.1", "this program knows: memory://").await;
-    refused(BOOK, "--registry memory://?ttl=5s", "ttl").await;
+    refused(BOOK, "--registry memory://", "one process").await;
+    refused(BOOK, "--registry sd://127.0.0.1?tll=5s", "tll").await;
 }
 
 #[cfg(not(feature = "etcd"))]

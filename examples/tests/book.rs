@@ -1,10 +1,16 @@
 //! `book`, the first command of the README: it needs no server and no option.
 
+#![allow(clippy::unwrap_used, reason = "tests may; clippy does not see that this is one")]
+
 mod common;
 
 use std::collections::BTreeSet;
 
 use common::{Ended, Program};
+use nix::sys::signal::Signal;
+use sd_testkit::waiting::eventually;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const BOOK: &str = env!("CARGO_BIN_EXE_book");
 
@@ -31,6 +37,44 @@ fn assert_survived(ended: &Ended) {
 #[tokio::test]
 async fn eight_calls_go_to_two_instances_in_turn_and_none_fails_when_one_is_stopped_hard() {
     assert_survived(&Program::start(BOOK, "").ended().await);
+}
+
+/// One that goes on, and the address of the server that is left.
+async fn staying() -> (Program, String) {
+    let book = Program::start(BOOK, "--stay");
+    book.said("all 8 calls were answered").await;
+    let is_left = |line: &&String| line.contains("served by ");
+    let left = book.lines().iter().rfind(is_left).unwrap().split_once("served by ").unwrap().1.to_owned();
+    (book, left)
+}
+
+async fn nobody_listens_at(address: &str) {
+    eventually("no process is left", async || TcpStream::connect(address).await.is_err()).await;
+}
+
+#[tokio::test]
+async fn its_page_is_there_while_it_goes_on_and_ctrl_c_leaves_nothing_behind() {
+    let (mut book, left) = staying().await;
+    let page = book.said("its page: http://").await.trim_end_matches('/').to_owned();
+    let mut stream = TcpStream::connect(&page).await.unwrap();
+    let request = format!("GET /v1/services HTTP/1.1\r\nHost: {page}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\"name\":\"book-"), "{answer}");
+    book.said("call 9").await;
+    book.signal(Signal::SIGINT);
+    let ended = book.ended().await;
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
+    nobody_listens_at(&left).await;
+    nobody_listens_at(&page).await;
+}
+
+#[tokio::test]
+async fn when_it_is_killed_its_parts_end_too() {
+    let (mut book, left) = staying().await;
+    book.kill();
+    nobody_listens_at(&left).await;
 }
 
 #[cfg(feature = "etcd")]

@@ -18,8 +18,17 @@ use crate::{loom, needs, process, protoc, servers};
 /// Fails tests whose server is missing.
 const REQUIRE_VARIABLE: &str = "SD_TEST_REQUIRE";
 
-/// What a program of ours that was told nothing must not find in its environment.
-const OURS: [&str; 4] = [REQUIRE_VARIABLE, skips::LOG_VARIABLE, suites::FOR_TESTS, protoc::VARIABLE];
+/// What a program of ours that was told nothing must not find in its environment: also what its user has set for
+/// programs of theirs.
+const OURS: [&str; 7] = [
+    REQUIRE_VARIABLE,
+    skips::LOG_VARIABLE,
+    suites::FOR_TESTS,
+    protoc::VARIABLE,
+    "SD_REGISTRY",
+    "SD_ADVERTISE",
+    "SD_STORE",
+];
 
 /// Its tests need a server, and must pass, saying so, where there is none.
 const BACKENDS: [&str; 3] = ["sd-etcd", "sd-consul", "sd-zookeeper"];
