@@ -36,7 +36,7 @@ pub const HOLD_GRACE: Duration = Duration::from_secs(30);
 pub const HOLD_AGE_LIMIT: Duration = Duration::from_secs(300);
 /// Bound on making a connection to an instance.
 pub const INSTANCE_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// A connection to an instance that has lasted for so long is made anew at once when it breaks, and with backoff else.
+/// Connections to an instance that break one after the other, none lasting for so long, are made anew with backoff.
 pub const INSTANCE_SETTLED: Duration = Duration::from_secs(5);
 /// How long an explicit deregistration tries when the registry doesn't answer.
 pub const DEREGISTER_TIMEOUT: Duration = Duration::from_secs(3);

@@ -41,8 +41,8 @@ pub trait Factory: Send + Sync + 'static {
 
     /// Resolves, with the cause, when a service that was made is of no more use: its only connection has broken, say.
     ///
-    /// It is then made anew, at once if it had lasted for 5 s and with backoff otherwise, and nobody picks the instance
-    /// meanwhile. The future must not keep the service alive. Default: services mend themselves, and are kept until
+    /// It is then made anew, and nobody picks the instance meanwhile: at once, but with backoff where one was lost after
+    /// the other and neither lasted for 5 s. The future must not keep the service alive. Default: services mend themselves, and are kept until
     /// their instance is gone.
     fn lost(&self, service: &Self::Service) -> Option<Pin<Box<dyn Future<Output = BoxError> + Send>>> {
         let _ = service;

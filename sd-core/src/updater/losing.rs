@@ -37,10 +37,12 @@ impl<F: Factory> Updater<F> {
             Err(panicked) => (panicked.id(), "the watch on the service panicked".into()),
         };
         let Some(Watched { key, id, since, mut backoff }) = self.watching.remove(&watch) else { return };
-        let settled = since.elapsed() >= INSTANCE_SETTLED;
-        if settled {
+        if since.elapsed() >= INSTANCE_SETTLED {
             backoff = None;
         }
+        // The first loss is a server that restarts, perhaps; one after the other, a server that takes nobody.
+        let at_once = backoff.is_none();
+        backoff.get_or_insert_default();
         let place = self.place_of(&id);
         let place = place.filter(|place| self.next.members.get(*place).is_some_and(|member| member.key() == key));
         let Some(seat) = place.and_then(|place| self.take_out(place)) else {
@@ -55,7 +57,7 @@ impl<F: Factory> Updater<F> {
         };
         self.aside.insert(Arc::clone(&id), Aside { load: seat.load.share(), backoff, stage: Stage::Unmade });
         let Some(instance) = self.seen.get(&id).cloned() else { return };
-        if settled {
+        if at_once {
             return self.admit(vec![instance]);
         }
         let why = self.failed(&id, error);

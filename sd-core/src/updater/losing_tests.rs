@@ -96,11 +96,24 @@ async fn until<S: Send + Sync>(endpointer: &DefaultEndpointer<S>, is: impl Fn(&E
     }
 }
 
+/// Waits until so many were made, without letting time pass.
+async fn at_once(factory: &Breaking, made: usize) {
+    let made = async {
+        while factory.made() < made {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_millis(1), made).await.expect("it waits before it connects again");
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_lost_service_leaves_the_set_and_comes_back_with_backoff_and_the_same_key() {
+async fn services_lost_one_after_the_other_come_back_with_backoff_and_the_same_key() {
     let (factory, endpointer) = following(&FixedInstancer::new([instance()]));
-    let mut keys = Vec::new();
-    for round in 1..6 {
+    until(&endpointer, |set| set.members().len() == 1).await;
+    let mut keys = vec![endpointer.cell().load().members().get(0).unwrap().key()];
+    factory.break_newest();
+    at_once(&factory, 2).await;
+    for round in 2..6 {
         until(&endpointer, |set| set.members().len() == 1).await;
         assert_eq!(factory.made(), round);
         keys.push(endpointer.cell().load().members().get(0).unwrap().key());
@@ -120,19 +133,13 @@ async fn a_lost_service_leaves_the_set_and_comes_back_with_backoff_and_the_same_
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_had_settled_is_made_anew_at_once() {
+async fn those_that_had_settled_are_made_anew_at_once() {
     let (factory, endpointer) = following(&FixedInstancer::new([instance()]));
     for round in 1..4 {
         until(&endpointer, |set| set.members().len() == 1).await;
         tokio::time::sleep(INSTANCE_SETTLED).await;
         factory.break_newest();
-        tokio::time::timeout(Duration::from_millis(1), async {
-            while factory.made() == round {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await
-        .expect("it waits before it connects again");
+        at_once(&factory, round + 1).await;
     }
 }
 
