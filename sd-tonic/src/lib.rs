@@ -19,8 +19,12 @@
 //! | [`Targets`] | which scheme of a target URI means which registry |
 //! | [`Channel`] | what generated clients take |
 //! | [`ServiceConfig`], [`MethodConfig`], [`RetryRule`] | what holds for which method; also gRPC's JSON |
-//! | [`Connector`] | how connections are made: keep-alive, TLS, authority; a factory for `sd-lb` |
+//! | `RegisteredServer` (feature `server`) | a tonic server that is found while it serves |
+//! | `balance_channel` (feature `balance`) | tonic's own balanced channel, fed from a registry |
+//! | [`Connector`] | how connections are made: keep-alive, authority, `Tls` (feature `tls`); a factory for `sd-lb` |
 
+#[cfg(feature = "balance")]
+mod balance;
 mod call;
 mod channel;
 mod channel_builder;
@@ -38,12 +42,18 @@ mod nobody;
 mod policies;
 mod request_body;
 mod response_body;
+#[cfg(feature = "server")]
+mod server;
 mod service_config;
 mod shared;
 mod target;
 mod targets;
 mod throttle;
+#[cfg(feature = "tls")]
+mod tls;
 
+#[cfg(feature = "balance")]
+pub use balance::{BalanceFeed, balance_channel, plain_endpoint};
 pub use channel::{Channel, ResponseFuture};
 pub use channel_builder::ChannelBuilder;
 pub use completion::AtStreamEnd;
@@ -52,5 +62,9 @@ pub use connector::Connector;
 pub use method_config::{MethodConfig, RetryRule};
 pub use policies::Policies;
 pub use response_body::ResponseBody;
+#[cfg(feature = "server")]
+pub use server::{RegisteredServer, ServeError};
 pub use service_config::ServiceConfig;
 pub use targets::Targets;
+#[cfg(feature = "tls")]
+pub use tls::Tls;
