@@ -31,6 +31,8 @@ pub(crate) struct Tool<'a> {
 pub(crate) enum Source {
     /// From the distribution's packages; `arrange` brings the unpacked tree into the shape that the tool has here.
     Packages { suite: Suite, names: &'static [&'static str], arrange: fn(&Path) -> Result<()> },
+    /// From the distribution's packages, and all that these depend on but the C library, which is the machine's own.
+    PackagesWithAll { names: &'static [&'static str], arrange: fn(&Path) -> Result<()> },
     /// Built from its sources, into `tree` below the given folder.
     Build(fn(&Workspace, &Path) -> Result<()>),
     /// Out of an image: pairs of where something is in it, and where it goes below our folder.
@@ -133,6 +135,10 @@ impl Source {
                 packages::fetch(aside, *suite, names)?;
                 arrange(&aside.join("tree"))
             }
+            Self::PackagesWithAll { names, arrange } => {
+                packages::fetch_with_all(aside, names)?;
+                arrange(&aside.join("tree"))
+            }
             Self::Image { image, files } => docker::copy_out(*image, files, aside),
         }
     }
@@ -141,7 +147,9 @@ impl Source {
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Packages { suite: Suite::Own, .. } => write!(f, "the distribution's packages"),
+            Self::Packages { suite: Suite::Own, .. } | Self::PackagesWithAll { .. } => {
+                write!(f, "the distribution's packages")
+            }
             Self::Packages { suite: Suite::Debian(suite), .. } => write!(f, "the distribution's packages, {suite}"),
             Self::Build(_) => write!(f, "its sources"),
             Self::Image { .. } => write!(f, "Docker"),

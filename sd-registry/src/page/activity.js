@@ -36,6 +36,11 @@ export class Activity {
     if (focused !== null) [...this.#requires.querySelectorAll("button")].find((button) => button.dataset.key === focused)?.focus();
   }
 
+  clear() {
+    this.requirements = [];
+    this.addEvents([], true);
+  }
+
   /** After which revision there is news. */
   get newest() {
     return this.#newest;

@@ -29,6 +29,8 @@ let place = placeNow();
 /** Whose row the keyboard is at, and who is shown in full. */
 let [active, opened] = [null, null];
 let isLocked = false;
+/** After a snapshot revisions may count anew, so all events are asked for. */
+let areEventsOld = true;
 let unseen = null;
 
 const table = new Table({ clock, move: (entry) => ((active = entry.key), update()), pick: openDetails, sort: sortBy });
@@ -43,7 +45,14 @@ const askLeases = paced(120, async () => {
   tick();
 });
 const askStatus = paced(200, () => quietly(async () => status.told(await read("v1/status"))));
-const askRecent = paced(200, () => addRecent(false));
+const askRecent = paced(200, () =>
+  quietly(async () => {
+    const isWhole = areEventsOld;
+    areEventsOld = false;
+    const recent = await read(`v1/recent?after=${isWhole ? 0 : activity.newest}`);
+    activity.addEvents(recent.events, isWhole);
+  }),
+);
 const askRequirements = paced(700, () =>
   quietly(async () => {
     activity.requirements = (await read("v1/requirements")).requirements;
@@ -63,17 +72,12 @@ function take(events) {
     isWhole ||= Boolean(change?.whole);
     if (change?.reading) status.reading(change.reading);
   }
-  if (isWhole) addRecent(true);
-  else if (isChanged) askRecent();
-  if (isChanged) askRequirements();
+  areEventsOld ||= isWhole;
+  if (isChanged) {
+    askRecent();
+    askRequirements();
+  }
   update();
-}
-
-async function addRecent(isWhole) {
-  await quietly(async () => {
-    const recent = await read(`v1/recent?after=${isWhole ? 0 : activity.newest}`);
-    activity.addEvents(recent.events, isWhole);
-  });
 }
 
 /** Hears, or does not hear, the centre. */
@@ -95,19 +99,29 @@ function touched(touch) {
   update();
 }
 
-/** Asks for a token, again and again, until one is let in or none is given. */
-async function locked(why) {
+/** Shows nothing any more, and asks for a token; whether it is let in shows at once. */
+function locked(why) {
+  shut();
+  changeToken(why);
+}
+
+function shut() {
   stream.stop();
-  isLocked = true;
+  stream.forget();
+  model.clear();
+  activity.clear();
+  [isLocked, opened] = [true, null];
   status.locked();
   update();
-  const given = await askForToken(why);
+}
+
+/** Asks for a token; where none is given, all stays as it is. */
+async function changeToken(why) {
+  const given = await askForToken(why, hasToken() && !isLocked);
+  if (given === undefined) return;
   useToken(given);
-  if (given !== null) {
-    stream.forget();
-    stream.start();
-  }
-  update();
+  shut();
+  if (given !== null) stream.start();
 }
 
 /** Does something that is tried again anyway; only that the token is not known any more matters. */
@@ -138,7 +152,7 @@ function render() {
   status.revision(model.revision);
   const isEmpty = model.total === 0;
   const kind = isLocked ? "locked" : !isEmpty ? (shown === 0 ? "unmatched" : null) : status.hasBeenLive ? "empty" : "connecting";
-  notice(kind, { enter: () => locked(""), clear: () => go({ service: null, search: "", health: null }) });
+  notice(kind, { enter: () => changeToken(""), clear: () => go({ service: null, search: "", health: null }) });
   show(byId("token-button"), hasToken() || isLocked);
   // After the rows exist: whoever has just come into sight is asked for.
   requestAnimationFrame(() => {
@@ -264,7 +278,7 @@ function seen() {
 byId("host").textContent = location.host;
 document.title = `Registry ${location.host}`;
 byId("search").addEventListener("input", (event) => go({ search: event.target.value }));
-byId("token-button").addEventListener("click", () => locked(""));
+byId("token-button").addEventListener("click", () => changeToken(""));
 for (const chip of document.querySelectorAll(".chip")) {
   chip.addEventListener("click", () => go({ health: place.health === chip.dataset.health ? null : chip.dataset.health }));
 }

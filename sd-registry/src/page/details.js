@@ -56,8 +56,8 @@ export class Details {
     this.#shown = entry;
     this.#times = { age: make("dd"), expires: make("dd") };
     const lines = [
-      ["Service", entry.service],
-      ["Id", entry.id],
+      ["Service", code(entry.service)],
+      ["Id", code(entry.id)],
       ["Health", make("span", { class: "health", "data-health": entry.health }, make("span", { class: "lamp" }), entry.health)],
       ["Weight", String(entry.weight)],
       ["Zone", entry.zone],
@@ -65,14 +65,17 @@ export class Details {
       ["Ports", entry.ports.map(([name, port]) => `${name} ${port}`).join(", ")],
       ["Registered", this.#times.age],
       ["Expires", this.#times.expires],
-      ["Owner", entry.owner],
+      ["Owner", entry.owner === "" ? "" : code(entry.owner)],
       ["Revision", String(entry.revision)],
     ];
     const pairs = (list) => list.filter(([, value]) => value !== "").flatMap(([name, value]) => pair(name, value));
-    const metadata = entry.metadata.length === 0 ? [] : [make("dt", { class: "wide" }, "Metadata"), ...pairs(entry.metadata)];
+    const metadata = entry.metadata.length === 0 ? [] : [make("dt", { class: "wide" }, "Metadata"), ...entry.metadata.flatMap(([key, value]) => pair(key, code(value)))];
     this.#list.replaceChildren(...pairs(lines), ...metadata);
   }
 }
+
+/** What is compared letter by letter. */
+const code = (text) => make("dd", { class: "code" }, text);
 
 function pair(name, value) {
   const told = value instanceof HTMLElement && value.tagName === "DD" ? value : make("dd", {}, value);

@@ -21,6 +21,8 @@ export function confirmed({ title, text, yes, isDangerous, act }) {
     const asked = new AbortController();
     const { signal } = asked;
     const done = () => {
+      // Word of a close comes late: it may have been opened again.
+      if (dialog.open) return;
       asked.abort();
       resolve();
     };
@@ -47,8 +49,11 @@ export function confirmed({ title, text, yes, isDangerous, act }) {
   });
 }
 
-/** Asks for a token; `why` says what was wrong with the last one. Resolves with `null` when none is given. */
-export function askForToken(why) {
+/**
+ * Asks for a token; `why` says what was wrong with the last one. Resolves with it, with `null` where the one that there is
+ * is to be forgotten, and with `undefined` when none is given.
+ */
+export function askForToken(why, canForget) {
   const dialog = byId("token-dialog");
   const [form, input] = [byId("token-form"), byId("token")];
   complain(byId("token-error"), why);
@@ -56,10 +61,11 @@ export function askForToken(why) {
   return new Promise((resolve) => {
     const asked = new AbortController();
     const { signal } = asked;
-    let given = null;
+    let given;
     dialog.addEventListener(
       "close",
       () => {
+        if (dialog.open) return;
         asked.abort();
         input.value = "";
         resolve(given);
@@ -71,11 +77,14 @@ export function askForToken(why) {
       "submit",
       (event) => {
         event.preventDefault();
-        given = input.value.trim() || null;
+        given = input.value.trim() || undefined;
         dialog.close();
       },
       { signal },
     );
+    const forget = byId("token-forget");
+    show(forget, canForget);
+    forget.addEventListener("click", () => ((given = null), dialog.close()), { signal });
     if (!dialog.open) dialog.showModal();
     input.focus();
   });

@@ -134,6 +134,11 @@ export class Model {
     return { whole: true };
   }
 
+  /** Knows nothing any more. */
+  clear() {
+    this.#part({ instances: [], more: false, revision: 0 });
+  }
+
   /** A connection that breaks in between leaves half a snapshot, which is none. */
   breakOff() {
     this.#snapshot = null;

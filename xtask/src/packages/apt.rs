@@ -14,6 +14,7 @@ use crate::process;
 pub(super) struct Apt {
     options: Vec<OsString>,
     download: PathBuf,
+    archives: PathBuf,
 }
 
 impl Apt {
@@ -34,6 +35,7 @@ impl Apt {
         let lists = folder("lists")?;
         folder("lists/partial")?;
         let cache = folder("cache")?;
+        let archives = cache.join("archives");
         folder("cache/archives/partial")?;
         let nothing_installed = root.join("status");
         for (path, text) in [
@@ -51,7 +53,7 @@ impl Apt {
             ("Dir::State::Lists", &lists),
             ("Dir::State::status", &nothing_installed),
             ("Dir::Cache", &cache),
-            ("Dir::Cache::archives", &cache.join("archives")),
+            ("Dir::Cache::archives", &archives),
         ];
         let paths = paths.into_iter().map(|(name, path)| {
             let mut option = OsString::from(format!("{name}="));
@@ -61,7 +63,7 @@ impl Apt {
         // As root apt would hand the download to a user who may not enter our folder.
         let settings =
             ["APT::Sandbox::User=", "APT::Default-Release=", "Acquire::Languages=none", "Acquire::Retries=2"];
-        Ok(Self { options: paths.chain(settings.map(OsString::from)).collect(), download })
+        Ok(Self { options: paths.chain(settings.map(OsString::from)).collect(), download, archives })
     }
 
     /// Downloads these packages and unpacks them over each other.
@@ -73,14 +75,29 @@ impl Apt {
         if let Err(error) = process::capture(&mut download) {
             return Err(updated.err().unwrap_or(error));
         }
-        let downloaded = self.downloaded()?;
+        let downloaded = packages_in(&self.download)?;
         if downloaded.len() != names.len() {
             bail!("apt-get left {} packages in {}, not {}", downloaded.len(), self.download.display(), names.len());
         }
-        for package in downloaded {
-            process::capture(Command::new("dpkg").arg("-x").arg(package).arg(tree))?;
+        downloaded.iter().try_for_each(|package| unpack(package, tree))
+    }
+
+    /// Downloads these packages and, as nothing counts as installed here, all that they depend on; unpacks them over
+    /// each other, but those `left_out`.
+    pub(super) fn unpack_with_all(&self, names: &[&str], left_out: &[&str], tree: &Path) -> Result<()> {
+        let updated = process::capture(self.command().arg("update"));
+        let mut install = self.command();
+        install.args(["install", "--download-only", "--yes", "--no-install-recommends"]).args(names);
+        if let Err(error) = process::capture(&mut install) {
+            return Err(updated.err().unwrap_or(error));
         }
-        Ok(())
+        let packages = packages_in(&self.archives)?;
+        let is_left_out = |package: &Path| {
+            // `name_version_architecture.deb`
+            let file = package.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            left_out.contains(&file.split('_').next().unwrap_or_default())
+        };
+        packages.iter().filter(|package| !is_left_out(package)).try_for_each(|package| unpack(package, tree))
     }
 
     fn command(&self) -> Command {
@@ -91,11 +108,14 @@ impl Apt {
         }
         command
     }
+}
 
-    fn downloaded(&self) -> Result<Vec<PathBuf>> {
-        let entries =
-            fs::read_dir(&self.download).with_context(|| format!("could not read {}", self.download.display()))?;
-        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-        Ok(paths.filter(|path| path.extension() == Some("deb".as_ref())).collect())
-    }
+fn packages_in(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?;
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(paths.filter(|path| path.extension() == Some("deb".as_ref())).collect())
+}
+
+fn unpack(package: &Path, tree: &Path) -> Result<()> {
+    process::capture(Command::new("dpkg").arg("-x").arg(package).arg(tree)).map(drop)
 }

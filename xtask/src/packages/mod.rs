@@ -37,3 +37,16 @@ pub(crate) fn fetch(aside: &Path, suite: Suite, names: &[&str]) -> Result<()> {
     apt.unpack(names, &tree)?;
     links::keep_within(&tree)
 }
+
+/// Unpacks these packages of the machine's own suite, and all that they depend on, over each other into `aside/tree`.
+/// Of the C library nothing: programs find their loader at a fixed place, so that it is the machine's, and the library
+/// has to fit it.
+pub(crate) fn fetch_with_all(aside: &Path, names: &[&str]) -> Result<()> {
+    const OF_THE_MACHINE: [&str; 2] = ["libc6", "libc-bin"];
+    let suite = Distribution::of_this_machine()?.suite;
+    let apt = Apt::prepare(aside, &Sources::of_this_machine(&suite, &suite)?)?;
+    eprintln!("fetching {} of {suite}, with all that they stand on …", names.join(", "));
+    let tree = aside.join("tree");
+    apt.unpack_with_all(names, &OF_THE_MACHINE, &tree)?;
+    links::keep_within(&tree)
+}

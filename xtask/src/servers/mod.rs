@@ -1,5 +1,6 @@
-//! The servers that the tests start, and the variables that name them to the tests.
+//! The servers that the tests start, the browser that they look with, and the variables that name them to the tests.
 
+pub(crate) mod chromium;
 pub(crate) mod consul;
 pub(crate) mod etcd;
 pub(crate) mod java;
@@ -16,10 +17,11 @@ const ETCD: &str = "SD_TEST_ETCD";
 const CONSUL: &str = "SD_TEST_CONSUL";
 const ZOOKEEPER: &str = "SD_TEST_ZOOKEEPER";
 const JAVA: &str = "SD_TEST_JAVA";
+const CHROMIUM: &str = "SD_TEST_CHROMIUM";
 
 /// All that can be said to the tests, or by the caller to us.
-pub(crate) const VARIABLES: [&str; 8] =
-    [ETCD, CONSUL, ZOOKEEPER, JAVA, "SD_ETCD", "SD_CONSUL", "SD_ZOOKEEPER", "SD_JAVA"];
+pub(crate) const VARIABLES: [&str; 10] =
+    [ETCD, CONSUL, ZOOKEEPER, JAVA, CHROMIUM, "SD_ETCD", "SD_CONSUL", "SD_ZOOKEEPER", "SD_JAVA", "SD_CHROMIUM"];
 
 /// A variable, and the path that it names.
 type Found = Vec<(&'static str, PathBuf)>;
@@ -37,9 +39,10 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// All of them, fetched if need be.
+    /// All of them, and the browser, fetched if need be.
     pub(crate) fn find(workspace: &Workspace) -> Result<Self> {
-        let found = REGISTRIES.iter().map(|(_, find)| find(workspace));
+        let all = REGISTRIES.iter().map(|(_, find)| *find).chain([find_chromium as Find]);
+        let found = all.map(|find| find(workspace));
         Ok(Self { variables: found.collect::<Result<Vec<_>>>()?.concat() })
     }
 
@@ -87,6 +90,10 @@ fn find_zookeeper(workspace: &Workspace) -> Result<Found> {
         found.push((JAVA, java.path));
     }
     Ok(found)
+}
+
+fn find_chromium(workspace: &Workspace) -> Result<Found> {
+    Ok(vec![(CHROMIUM, chromium::BROWSER.find(workspace)?.path)])
 }
 
 /// Prints one variable for a shell to evaluate.
