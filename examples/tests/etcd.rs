@@ -1,10 +1,9 @@
-//! The programs against a real etcd, as processes: they come, go, die and are missed by nobody.
+//! The programs against a real etcd, beyond what `registries` asks of them on every registry.
 
 #![cfg(feature = "etcd")]
 
 mod common;
 
-use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,6 @@ use nix::sys::signal::Signal;
 use sd_core::{Address, Instance};
 use sd_examples::client::BookEndpoint;
 use sd_testkit::etcd::EtcdServer;
-use sd_testkit::waiting::eventually;
 
 const SERVER: &str = env!("CARGO_BIN_EXE_book-server");
 const CLIENT: &str = env!("CARGO_BIN_EXE_book-client");
@@ -41,36 +39,6 @@ fn called(lines: &[String]) -> Vec<String> {
     lines.iter().filter_map(|line| Some(line.strip_prefix("请求服务: ")?.to_owned())).collect()
 }
 
-async fn registered(etcd: &EtcdServer) -> BTreeSet<String> {
-    let entries = etcd.gateway().list("/services/book/").await;
-    entries.into_iter().map(|(key, _, _)| key.trim_start_matches("/services/book/").to_owned()).collect()
-}
-
-#[tokio::test]
-async fn a_client_calls_two_servers_in_turn_and_prints_the_articles_listing() {
-    let Some(etcd) = EtcdServer::start("a_client_calls_two_servers_in_turn").await else { return };
-    let ((_one, first), (_two, second)) = (server(&etcd, "").await, server(&etcd, "").await);
-
-    let ended = client(&etcd, "--calls 8").ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
-    let lines = ended.output.lines().map(str::to_owned).collect::<Vec<_>>();
-    let called = called(&lines);
-    assert_eq!(called.len(), 8, "{}", ended.output);
-    assert_eq!(called.iter().collect::<BTreeSet<_>>(), BTreeSet::from([&first, &second]));
-    assert!(called.windows(2).all(|pair| pair[0] != pair[1]), "{called:?}");
-    let listing = [
-        "获取书籍详情",
-        "bookId: 1 => bookName: 21天精通php",
-        "获取书籍列表",
-        "bookId: 1 => bookName: 21天精通php",
-        "bookId: 2 => bookName: 21天精通java",
-    ];
-    let starts = (0..lines.len()).filter(|at| lines[*at].starts_with("请求服务: "));
-    for start in starts {
-        assert_eq!(lines[start + 1..start + 6], listing);
-    }
-}
-
 #[tokio::test]
 async fn another_book_is_not_found_and_not_retried() {
     let Some(etcd) = EtcdServer::start("another_book_is_not_found").await else { return };
@@ -88,28 +56,6 @@ async fn without_a_server_a_call_fails_and_says_so() {
     assert_eq!(ended.status.code(), Some(1), "{}", ended.output);
     assert!(ended.output.contains("error: "), "{}", ended.output);
     assert!(!ended.output.contains("请求服务"), "{}", ended.output);
-}
-
-#[tokio::test]
-async fn sigterm_takes_a_server_away_without_a_failed_call() {
-    let Some(etcd) = EtcdServer::start("sigterm_takes_a_server_away").await else { return };
-    let ((mut one, first), (_two, second)) = (server(&etcd, "--drain 1").await, server(&etcd, "").await);
-    let client = client(&etcd, "--calls 300 --every 20");
-    client.until("both are called", |lines| called(lines).len() >= 10).await;
-
-    one.signal(Signal::SIGTERM);
-    let ended = one.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
-    assert_eq!(registered(&etcd).await, BTreeSet::from([second.clone()]));
-    let before = called(&client.lines());
-    assert!(before.contains(&first));
-
-    let ended = client.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
-    assert!(!ended.output.contains("请求失败"), "not one attempt fails: {}", ended.output);
-    let called = called(&ended.output.lines().map(str::to_owned).collect::<Vec<_>>());
-    assert_eq!(called.len(), 300);
-    assert!(called[before.len()..].iter().all(|address| *address == second), "{called:?}");
 }
 
 #[tokio::test]
@@ -141,21 +87,6 @@ async fn what_runs_for_too_long_is_left() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_costs_no_call_and_is_gone_after_its_ttl() {
-    let Some(etcd) = EtcdServer::start("a_server_that_is_killed").await else { return };
-    let ((mut one, first), (_two, second)) = (server(&etcd, "").await, server(&etcd, "").await);
-    let client = client(&etcd, "--calls 100 --every 20");
-    client.until("both are called", |lines| called(lines).len() >= 10).await;
-
-    one.kill();
-    assert!(registered(&etcd).await.contains(&first), "nobody has taken it away");
-    let ended = client.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
-    assert!(ended.output.contains("请求失败"), "an attempt fails, no call does: {}", ended.output);
-    eventually("it is gone after its TTL", async || registered(&etcd).await == BTreeSet::from([second.clone()])).await;
-}
-
-#[tokio::test]
 async fn a_call_that_is_under_way_when_its_server_is_killed_is_made_elsewhere() {
     let Some(etcd) = EtcdServer::start("a_call_that_is_under_way").await else { return };
     let ((mut one, first), (_two, second)) = (server(&etcd, "--work 700").await, server(&etcd, "").await);
@@ -174,43 +105,6 @@ fn under_way(lines: &[String], address: &str) -> bool {
     let call = lines.iter().rposition(|line| line.starts_with("请求服务: "));
     let call = call.map_or(&[][..], |start| &lines[start..]);
     call.first().is_some_and(|line| line.ends_with(address)) && call.get(1).is_some_and(|line| line == "获取书籍详情")
-}
-
-#[tokio::test]
-async fn a_second_signal_ends_a_server_at_once() {
-    let Some(etcd) = EtcdServer::start("a_second_signal").await else { return };
-    // A drain longer than this test waits for anything.
-    let (mut one, _) = server(&etcd, "--drain 600").await;
-    one.signal(Signal::SIGTERM);
-    one.said("draining").await;
-    one.signal(Signal::SIGTERM);
-    let ended = one.ended().await;
-    assert_eq!(ended.status.code(), Some(130), "{}", ended.output);
-}
-
-#[tokio::test]
-async fn with_a_dead_registry_a_server_stops_all_the_same() {
-    let Some(etcd) = EtcdServer::start("with_a_dead_registry").await else { return };
-    let (mut one, _) = server(&etcd, "--drain 1").await;
-    etcd.kill();
-    one.signal(Signal::SIGTERM);
-    let ended = one.ended().await;
-    assert_eq!(ended.status.code(), Some(0), "{}", ended.output);
-    assert!(ended.output.contains("not deregistered"), "{}", ended.output);
-}
-
-#[tokio::test]
-async fn a_server_starts_before_its_registry_and_can_be_stopped_meanwhile() {
-    let Some(etcd) = EtcdServer::start("a_server_starts_before_its_registry").await else { return };
-    etcd.kill();
-    let arguments = format!("--registry {}", url(&etcd));
-    let (one, mut two) = (Program::start(SERVER, &arguments), Program::start(SERVER, &arguments));
-    two.said("listening on ").await;
-    two.signal(Signal::SIGTERM);
-    assert_eq!(two.ended().await.status.code(), Some(0));
-    etcd.restart().await;
-    let address = one.said("registered as book/").await;
-    assert_eq!(registered(&etcd).await, BTreeSet::from([address]));
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! The book on every further registry: the same programs, another URL.
+//! The book on every registry: the same programs, another URL.
 
 mod centre;
 #[path = "../common/mod.rs"]
 mod common;
 mod consul;
+mod etcd;
 mod scenarios;
 mod zookeeper;
