@@ -236,7 +236,7 @@ impl Call<'_> {
         let too_often = self.transparent > MOST_TRANSPARENT || (is_refusal && self.refused);
         self.refused |= is_refusal;
         let (message, status) = match failure {
-            Failure::Unsent { request, status } => (request.map(Message::from).or(spare), status),
+            Failure::Unsent { request, status } => (request.map(|request| Message::from(*request)).or(spare), status),
             other => (spare, other.into_status()),
         };
         let Some(mut message) = message.filter(|_| !too_often) else { return Err(status) };

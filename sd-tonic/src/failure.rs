@@ -14,7 +14,7 @@ use crate::request_body::RequestBody;
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// It never left this process. The request comes back where it was not lost with its connection's queue.
-    Unsent { request: Option<http::Request<RequestBody>>, status: Status },
+    Unsent { request: Option<Box<http::Request<RequestBody>>>, status: Status },
     /// The server has said that it did not look at it: it was going.
     Unprocessed(Status),
     /// The server has said that it did not look at it: it has too much to do.
@@ -27,7 +27,7 @@ impl Failure {
     /// What hyper's error means.
     pub(crate) fn new(error: TrySendError<http::Request<RequestBody>>, instance: &Instance) -> Self {
         let mut error = error;
-        let request = error.take_message();
+        let request = error.take_message().map(Box::new);
         let error = error.into_error();
         if request.is_some() || error.is_canceled() {
             return Self::Unsent { request, status: status(Code::Unavailable, "is gone", error, instance) };

@@ -67,20 +67,19 @@ impl Targets {
     /// `Config`, naming what is allowed: a malformed target, one without a service, an unknown scheme, an unknown
     /// option; and what the registry's driver says.
     pub fn channel(&self, target: &str) -> Result<ChannelBuilder, Error> {
-        let (name, subscription, registry) = self.resolve(target)?;
+        let Resolved { name, subscription, registry } = self.resolve(target)?;
         Ok(ChannelBuilder::new(name, subscription, registry))
     }
 
-    /// What is known of the service that `target` names, and word of every change. Its registry is kept by whoever gave
-    /// it; one that the target names lives as long as a channel to it.
-    pub(crate) fn resolve(&self, target: &str) -> Result<(String, Subscription, Option<Arc<dyn Backend>>), Error> {
+    fn resolve(&self, target: &str) -> Result<Resolved, Error> {
         let target = Target::parse(target)?;
         let given = self.given.get(&target.scheme);
         if target.scheme == STATIC && given.is_none() {
             let instances = target.listed()?.map(instance).collect::<Result<Vec<_>, _>>()?;
             // Whatever the service: the list is all there is.
             let service = STATIC.parse()?;
-            return Ok((STATIC.to_owned(), FixedInstancer::new(instances).subscribe(&service), None));
+            let subscription = FixedInstancer::new(instances).subscribe(&service);
+            return Ok(Resolved { name: STATIC.to_owned(), subscription, registry: None });
         }
         let registry = match given {
             Some(registry) if !target.names_registry() => {
@@ -98,7 +97,7 @@ impl Targets {
         };
         let service = target.service()?;
         let name = format!("{}:///{service}", target.scheme);
-        Ok((name, registry.subscribe(&service), Some(registry)))
+        Ok(Resolved { name, subscription: registry.subscribe(&service), registry: Some(registry) })
     }
 
     fn connect(&self, target: &Target) -> Result<Arc<dyn Backend>, Error> {
@@ -125,6 +124,15 @@ impl Targets {
              driver for {scheme}://host:port/service: {drivers}",
         ))
     }
+}
+
+/// What a target means.
+struct Resolved {
+    /// What the service is called in errors.
+    name: String,
+    subscription: Subscription,
+    /// To be kept while the service is followed.
+    registry: Option<Arc<dyn Backend>>,
 }
 
 fn instance(text: &str) -> Result<Instance, Error> {

@@ -13,8 +13,8 @@ async fn register(registry: &Arc<dyn Backend>, service: &str) -> sd_core::Regist
 }
 
 async fn known(targets: &Targets, target: &str) -> usize {
-    let (_, mut subscription, _registry) = targets.resolve(target).unwrap();
-    subscription.known().await.len()
+    let mut resolved = targets.resolve(target).unwrap();
+    resolved.subscription.known().await.len()
 }
 
 fn refused(targets: &Targets, target: &str) -> String {
@@ -37,14 +37,13 @@ async fn a_registry_given_in_code_is_meant_by_its_scheme() {
 #[tokio::test]
 async fn a_registry_named_by_its_authority_is_reached_by_its_driver_and_shared() {
     let targets = Targets::new().drivers(drivers());
-    let (_, _subscription, registry) = targets.resolve("memory://one/book").unwrap();
-    let registry = registry.unwrap();
+    let registry = targets.resolve("memory://one/book").unwrap().registry.unwrap();
     let _kept = register(&registry, "book").await;
     assert_eq!(known(&targets, "memory://one/book").await, 1);
     assert_eq!(known(&targets, "memory://two/book").await, 0);
     assert_eq!(known(&targets, "memory:///book").await, 0);
-    let (_, _, again) = targets.clone().resolve("memory://one/other").unwrap();
-    assert!(Arc::ptr_eq(&registry, &again.unwrap()));
+    let again = targets.clone().resolve("memory://one/other").unwrap().registry.unwrap();
+    assert!(Arc::ptr_eq(&registry, &again));
     assert!(refused(&targets, "memory://one/book?colour=red").contains("\"colour\""));
 }
 

@@ -1,5 +1,7 @@
 //! A tonic server's life with its registry: found when it serves, gone before it goes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so")]
+
 mod common;
 
 use std::sync::Arc;
@@ -67,7 +69,7 @@ async fn it_is_found_under_its_services_names_and_healthy() {
     assert_eq!((health(&channel, "test.Echo").await, health(&channel, "").await), (1, 1));
     running.stop.send(()).unwrap();
     soon("its end", running.ended).await.unwrap().unwrap();
-    until("it is gone", &mut found, |snapshot| snapshot.is_empty()).await;
+    until("it is gone", &mut found, sd_core::Snapshot::is_empty).await;
 }
 
 #[tokio::test]
@@ -90,8 +92,8 @@ async fn it_drains_and_deregisters_before_it_says_goaway_and_streams_finish() {
     assert_eq!(found.snapshot().len(), 1);
     client.unary("who".to_owned()).await.unwrap();
     assert_eq!(health(&stubborn, "test.Echo").await, 2);
-    until("it is gone", &mut found, |snapshot| snapshot.is_empty()).await;
-    until("it is gone", &mut other, |snapshot| snapshot.is_empty()).await;
+    until("it is gone", &mut found, sd_core::Snapshot::is_empty).await;
+    until("it is gone", &mut other, sd_core::Snapshot::is_empty).await;
     eventually("it takes no more", async || client.unary("who".to_owned()).await.is_err()).await;
     assert!(!running.ended.is_finished());
     send.send("still".to_owned()).await.unwrap();
@@ -126,7 +128,7 @@ async fn dropping_it_ends_its_connections_and_its_registration() {
     assert!(stream.next().await.unwrap().is_ok());
     running.ended.abort();
     assert!(soon("the stream's end", stream.next()).await.unwrap().is_err());
-    until("it is gone", &mut subscribe(&registry, "echo"), |snapshot| snapshot.is_empty()).await;
+    until("it is gone", &mut subscribe(&registry, "echo"), sd_core::Snapshot::is_empty).await;
     connected(&channel, 0).await;
 }
 

@@ -1,5 +1,7 @@
 //! TLS to instances, and certificates shown to them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails says so")]
+
 mod common;
 
 use std::net::{Ipv4Addr, SocketAddr};
