@@ -39,8 +39,9 @@ macro_rules! file {
 
 static INDEX: File = file!("index.html", HTML);
 
-static FILES: [File; 19] = [
+static FILES: [File; 24] = [
     file!("activity.js", SCRIPT),
+    file!("acts.js", SCRIPT),
     file!("api.js", SCRIPT),
     file!("app.js", SCRIPT),
     file!("clock.js", SCRIPT),
@@ -49,14 +50,18 @@ static FILES: [File; 19] = [
     file!("dom.js", SCRIPT),
     file!("empty.js", SCRIPT),
     file!("icon.svg", IMAGE),
+    file!("keys.js", SCRIPT),
     file!("list.js", SCRIPT),
     file!("model.js", SCRIPT),
+    file!("narrow.css", STYLE),
     file!("paced.js", SCRIPT),
     file!("place.js", SCRIPT),
     file!("services.js", SCRIPT),
+    file!("side.css", STYLE),
     file!("status.js", SCRIPT),
     file!("stream.js", SCRIPT),
     file!("style.css", STYLE),
+    file!("table.css", STYLE),
     file!("table.js", SCRIPT),
     file!("words.js", SCRIPT),
 ];

@@ -30,7 +30,10 @@ export async function open(path, options = {}) {
   const headers = { ...options.headers };
   if (token !== null) headers.authorization = `Bearer ${token}`;
   // Relative to the page, so that it works below a path of some proxy, too.
-  const response = await fetch(path, { cache: "no-store", ...options, headers });
+  const response = await fetch(path, { cache: "no-store", ...options, headers }).catch((error) => {
+    // What browsers say of it differs, and tells people nothing.
+    throw error instanceof TypeError ? new Error("the centre can't be reached", { cause: error }) : error;
+  });
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   throw new Refused(response.status, problem.detail ?? `the centre answered ${response.status}`);

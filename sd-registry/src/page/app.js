@@ -1,12 +1,14 @@
 // The page: what the stream tells goes into the model, and what of it is looked at onto the screen.
 
-import { Refused, act, hasToken, read, useToken } from "./api.js";
+import { askTo } from "./acts.js";
+import { Refused, hasToken, read, useToken } from "./api.js";
 import { Activity } from "./activity.js";
 import { Clock } from "./clock.js";
 import { Details } from "./details.js";
-import { askForToken, confirmed } from "./dialogs.js";
+import { askForToken } from "./dialogs.js";
 import { byId, mark, show, write } from "./dom.js";
 import { notice } from "./empty.js";
+import { listenToKeys } from "./keys.js";
 import { Model, keyOf } from "./model.js";
 import { paced } from "./paced.js";
 import { placeNow, remember } from "./place.js";
@@ -35,7 +37,7 @@ let unseen = null;
 
 const table = new Table({ clock, move: (entry) => ((active = entry.key), update()), pick: openDetails, sort: sortBy });
 const services = new Services({ pick: (name) => go({ service: name }) });
-const details = new Details({ clock, act: ask, close: closeDetails });
+const details = new Details({ clock, act: (kind, entry) => askTo(kind, entry).then(() => details.focus()), close: closeDetails });
 const activity = new Activity({ clock, choose });
 
 const update = paced(0, render);
@@ -200,30 +202,20 @@ function openDetails(entry) {
   update();
 }
 
+/** Whether there were any. */
 function closeDetails() {
+  if (opened === null) return false;
   opened = null;
   details.show(null, {});
   byId("instances").focus();
+  return true;
 }
 
-/** Drains or deregisters, once confirmed. */
-function ask(kind, entry) {
-  const { service, id } = entry;
-  const whose = `${id} of ${service}`;
-  const words = {
-    drain: {
-      title: "Drain this instance?",
-      text: `${whose} gets no new calls until its owner says otherwise. Calls that it has go on.`,
-      yes: "Drain",
-    },
-    deregister: {
-      title: "Deregister this instance?",
-      text: `${whose} is taken away. An owner that lives registers it again: drain it to stop calls to a live one.`,
-      yes: "Deregister",
-      isDangerous: true,
-    },
-  };
-  confirmed({ ...words[kind], act: () => act(`v1/${kind}`, { service, id }) }).then(() => details.focus());
+function enterRows() {
+  if (active === null || model.place(model.get(active)) < 0) active = model.shown[0]?.key ?? null;
+  // At once: the next key may come before the next frame.
+  table.list.active = active === null ? -1 : model.place(model.get(active));
+  update();
 }
 
 /** Shows one of the views, where there is room for one alone. */
@@ -239,30 +231,6 @@ function tick() {
   details.tick();
   activity.tick();
   status.tick();
-}
-
-function keyed(event) {
-  const [search, grid] = [byId("search"), byId("instances")];
-  const isDialog = event.target.closest("dialog") !== null;
-  const isTyping = event.target.matches("input");
-  if (isDialog || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.key === "/" && !isTyping) {
-    look("instances");
-    search.focus();
-    search.select();
-  } else if (event.key === "Escape" && event.target === search) {
-    if (search.value === "") grid.focus();
-    else go({ search: "" });
-  } else if (event.key === "Escape" && opened !== null) {
-    closeDetails();
-  } else if ((event.key === "ArrowDown" || event.key === "Enter") && event.target === search) {
-    grid.focus();
-    if (active === null || model.place(model.get(active)) < 0) active = model.shown[0]?.key ?? null;
-    update();
-  } else {
-    return;
-  }
-  event.preventDefault();
 }
 
 function seen() {
@@ -283,9 +251,9 @@ for (const chip of document.querySelectorAll(".chip")) {
   chip.addEventListener("click", () => go({ health: place.health === chip.dataset.health ? null : chip.dataset.health }));
 }
 for (const button of document.querySelectorAll(".views button")) {
-  button.addEventListener("click", () => (closeSheet(), look(button.dataset.view)));
+  button.addEventListener("click", () => (closeDetails(), look(button.dataset.view)));
 }
-document.addEventListener("keydown", keyed);
+listenToKeys({ search: () => look("instances"), clear: () => go({ search: "" }), back: closeDetails, enter: enterRows });
 document.addEventListener("visibilitychange", seen);
 window.addEventListener("online", () => stream.hurry());
 window.addEventListener("hashchange", () => go(placeNow()));
@@ -297,7 +265,3 @@ setInterval(() => {
 }, ASK_MS);
 go({});
 stream.start();
-
-function closeSheet() {
-  if (opened !== null) closeDetails();
-}

@@ -25,7 +25,7 @@ export class Details {
     show(this.#panel, entry !== null);
     show(byId("activity"), entry === null);
     document.body.classList.toggle("with-details", entry !== null);
-    if (entry === null) return;
+    if (entry === null) return this.#empty();
     write(byId("details-title"), entry.address);
     show(byId("details-gone"), !isThere);
     show(byId("details-acts"), mayWrite);
@@ -50,6 +50,12 @@ export class Details {
   /** Puts the keyboard here. */
   focus() {
     this.#panel.focus();
+  }
+
+  #empty() {
+    [this.#shown, this.#times] = [null, null];
+    this.#list.replaceChildren();
+    write(byId("details-title"), "");
   }
 
   #fill(entry) {

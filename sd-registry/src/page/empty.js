@@ -3,8 +3,6 @@
 import { byId, make, show } from "./dom.js";
 import { hasToken } from "./api.js";
 
-const QUOTE = '"';
-
 /** An instance registered by hand: it lapses after a minute. */
 function curlLine() {
   const token = hasToken() ? " -H 'authorization: Bearer …'" : "";
@@ -14,11 +12,10 @@ function curlLine() {
 }
 
 function rustLine() {
-  const url = `sd://${location.host}`;
-  const address = `${QUOTE}127.0.0.1:50052${QUOTE}.parse::<Address>()?`;
-  return `let registration = sd_kit::connect(${QUOTE}${url}${QUOTE})?
-    .register(Registration::new("book", Instance::new(${address})))
-    .await?;`;
+  const tls = location.protocol === "https:" ? "?tls=true" : "";
+  return `let instance = Instance::new("127.0.0.1:50052".parse::<Address>()?);
+let registry = sd_kit::connect("sd://${location.host}${tls}")?;
+let registration = registry.register(Registration::new("book", instance)).await?;`;
 }
 
 function snippet(label, text) {

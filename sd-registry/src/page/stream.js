@@ -59,7 +59,7 @@ export class Stream {
         await this.#session(stopped);
         error = new Error("the centre has ended the stream");
       } catch (caught) {
-        error = caught;
+        error = caught instanceof TypeError ? new Error("the connection broke", { cause: caught }) : caught;
       }
       if (stopped.aborted) return;
       if (error.status === 401 || error.status === 403) {

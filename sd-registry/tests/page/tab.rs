@@ -94,8 +94,15 @@ impl Tab {
         self.until(&format!("{rows} rows"), &script).await;
     }
 
+    /// Rows are painted with the frame after they are known.
+    async fn until_there(&self, selector: &str) {
+        let script = format!("(document.querySelector({})?.offsetWidth ?? 0) > 0", json!(selector));
+        self.until(selector, &script).await;
+    }
+
     /// The text of the first element that a selector finds.
     pub(crate) async fn text(&self, selector: &str) -> String {
+        self.until_there(selector).await;
         let script = format!("document.querySelector({}).innerText", json!(selector));
         self.js(&script).await.as_str().unwrap().to_owned()
     }
@@ -127,6 +134,7 @@ impl Tab {
 
     /// A click where the first element that a selector finds is seen.
     pub(crate) async fn click(&self, selector: &str) {
+        self.until_there(selector).await;
         let script = format!(
             "(() => {{ const found = document.querySelector({});
                found.scrollIntoView({{ block: 'nearest' }});
