@@ -13,6 +13,7 @@ mod cases;
 mod cli;
 mod data;
 mod floors;
+mod grpc;
 mod harness;
 mod ours;
 mod peers;

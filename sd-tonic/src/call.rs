@@ -179,12 +179,7 @@ impl Call<'_> {
 
     /// The pause before a further attempt after an answer, if one is allowed.
     fn pause(&self, failed: Code, headers: Option<&HeaderMap>, can_send_again: bool) -> Option<Duration> {
-        let rule = self.rule()?;
-        if !rule.allows(failed) {
-            // An answer that blames the request says that the server works.
-            self.channel.succeeded();
-            return None;
-        }
+        self.rule().filter(|rule| rule.allows(failed))?;
         self.allowed(headers, can_send_again)
     }
 

@@ -3,6 +3,7 @@
 pub mod call;
 mod change;
 mod choose;
+mod grpc;
 mod heap;
 mod pick;
 mod registry;
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Case> {
     all.extend(change::cases());
     all.extend(tail::cases());
     all.extend(heap::cases());
+    all.extend(grpc::cases());
     all.extend(registry::cases());
     all
 }

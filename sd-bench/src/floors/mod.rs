@@ -3,5 +3,6 @@
 pub mod call;
 pub mod choose;
 pub mod chunked;
+pub mod grpc;
 pub mod parked;
 pub mod tail;

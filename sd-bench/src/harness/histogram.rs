@@ -28,6 +28,14 @@ impl Histogram {
         self.total += 1;
     }
 
+    /// Counts all that `other` has counted, too.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.total += other.total;
+    }
+
     /// The nanoseconds that this share of all did not exceed (zero of none).
     #[must_use]
     pub fn quantile(&self, share: f64) -> f64 {

@@ -5,6 +5,7 @@ pub mod call;
 pub mod change;
 pub mod choose;
 pub mod endpoints;
+pub mod grpc;
 pub mod heap;
 pub mod pick;
 pub mod registry;

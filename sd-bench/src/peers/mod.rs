@@ -1,5 +1,6 @@
 //! Peers: what others take for the same work, driven through their public interfaces.
 
+pub mod grpc;
 pub mod heap;
 #[cfg(feature = "pingora")]
 pub mod pingora;
