@@ -39,16 +39,18 @@ macro_rules! file {
 
 static INDEX: File = file!("index.html", HTML);
 
-static FILES: [File; 24] = [
+static FILES: [File; 27] = [
     file!("activity.js", SCRIPT),
     file!("acts.js", SCRIPT),
     file!("api.js", SCRIPT),
     file!("app.js", SCRIPT),
     file!("clock.js", SCRIPT),
     file!("details.js", SCRIPT),
+    file!("dialogs.css", STYLE),
     file!("dialogs.js", SCRIPT),
     file!("dom.js", SCRIPT),
     file!("empty.js", SCRIPT),
+    file!("heading.js", SCRIPT),
     file!("icon.svg", IMAGE),
     file!("keys.js", SCRIPT),
     file!("list.js", SCRIPT),
@@ -63,6 +65,7 @@ static FILES: [File; 24] = [
     file!("style.css", STYLE),
     file!("table.css", STYLE),
     file!("table.js", SCRIPT),
+    file!("views.js", SCRIPT),
     file!("words.js", SCRIPT),
 ];
 

@@ -25,15 +25,18 @@ export class Activity {
 
   /** Shows who requires whom; `upOf(service)` tells how many are up. */
   showRequirements(upOf) {
-    const lines = gathered(this.requirements).map(([service, required]) => [service, required.map((name) => [name, upOf(name)])]);
+    const withUp = (names) => names.map((name) => [name, upOf(name)]);
+    const lines = gathered(this.requirements).map(([service, required]) => [service, withUp(required)]);
     const text = JSON.stringify(lines);
     if (text === this.#shown) return;
     this.#shown = text;
     const focused = this.#requires.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-    this.#requires.replaceChildren(...lines.slice(0, LINES).map(([service, required]) => this.#line(service, required)));
+    const shown = lines.slice(0, LINES).map(([service, required]) => this.#line(service, required));
+    this.#requires.replaceChildren(...shown);
     if (lines.length > LINES) this.#requires.append(make("li", { class: "fine" }, `and ${lines.length - LINES} more`));
     if (lines.length === 0) this.#requires.append(make("li", { class: "fine" }, "Nobody has said what they require."));
-    if (focused !== null) [...this.#requires.querySelectorAll("button")].find((button) => button.dataset.key === focused)?.focus();
+    const buttons = focused === null ? [] : [...this.#requires.querySelectorAll("button")];
+    buttons.find((button) => button.dataset.key === focused)?.focus();
   }
 
   clear() {

@@ -6,8 +6,9 @@ import { Activity } from "./activity.js";
 import { Clock } from "./clock.js";
 import { Details } from "./details.js";
 import { askForToken } from "./dialogs.js";
-import { byId, mark, show, write } from "./dom.js";
+import { byId, show } from "./dom.js";
 import { notice } from "./empty.js";
+import { listenToChips, showHeading } from "./heading.js";
 import { listenToKeys } from "./keys.js";
 import { Model, keyOf } from "./model.js";
 import { paced } from "./paced.js";
@@ -16,7 +17,7 @@ import { Services } from "./services.js";
 import { Status } from "./status.js";
 import { Stream } from "./stream.js";
 import { Table } from "./table.js";
-import { count, counted } from "./words.js";
+import { listenToViews, look } from "./views.js";
 
 /** A page that nobody sees lets go of its stream after so long: browsers open six to one server. */
 const UNSEEN_MS = 60_000;
@@ -31,13 +32,13 @@ let place = placeNow();
 /** Whose row the keyboard is at, and who is shown in full. */
 let [active, opened] = [null, null];
 let isLocked = false;
-/** After a snapshot revisions may count anew, so all events are asked for. */
-let areEventsOld = true;
+/** After a snapshot revisions may count anew, so all events are asked for: snapshots, and the one whose events are shown. */
+let [snapshots, told] = [0, 0];
 let unseen = null;
 
 const table = new Table({ clock, move: (entry) => ((active = entry.key), update()), pick: openDetails, sort: sortBy });
 const services = new Services({ pick: (name) => go({ service: name }) });
-const details = new Details({ clock, act: (kind, entry) => askTo(kind, entry).then(() => details.focus()), close: closeDetails });
+const details = new Details({ clock, act: askAndReturn, close: closeDetails });
 const activity = new Activity({ clock, choose });
 
 const update = paced(0, render);
@@ -49,10 +50,10 @@ const askLeases = paced(120, async () => {
 const askStatus = paced(200, () => quietly(async () => status.told(await read("v1/status"))));
 const askRecent = paced(200, () =>
   quietly(async () => {
-    const isWhole = areEventsOld;
-    areEventsOld = false;
+    const [isWhole, snapshot] = [told !== snapshots, snapshots];
     const recent = await read(`v1/recent?after=${isWhole ? 0 : activity.newest}`);
     activity.addEvents(recent.events, isWhole);
+    told = snapshot;
   }),
 );
 const askRequirements = paced(700, () =>
@@ -74,7 +75,7 @@ function take(events) {
     isWhole ||= Boolean(change?.whole);
     if (change?.reading) status.reading(change.reading);
   }
-  areEventsOld ||= isWhole;
+  if (isWhole) snapshots += 1;
   if (isChanged) {
     askRecent();
     askRequirements();
@@ -131,7 +132,8 @@ async function quietly(job) {
   try {
     await job();
   } catch (error) {
-    if (error instanceof Refused && error.status === 401 && !isLocked) locked("The centre does not know this token any more.");
+    const isRevoked = error instanceof Refused && error.status === 401;
+    if (isRevoked && !isLocked) locked("The centre does not know this token any more.");
   }
 }
 
@@ -141,25 +143,23 @@ function render() {
   services.show(model.names, service, all);
   const entry = active === null ? undefined : model.get(active);
   table.show(model.shown, { sort, active: model.place(entry), hasServiceColumn: service === null });
-  write(byId("instances-title"), service ?? "All services");
-  const [shown, total] = [model.shown.length, here.total];
-  write(byId("instances-count"), shown === total ? counted(total, "instance") : `${count(shown)} of ${counted(total, "instance")}`);
-  for (const chip of document.querySelectorAll(".chip")) {
-    const word = chip.dataset.health;
-    write(chip, `${count(here[word])} ${word}`);
-    mark(chip, "aria-pressed", String(health === word));
-  }
+  showHeading({ service, health, shown: model.shown.length, counts: here });
   showDetails();
   activity.showRequirements((name) => model.services.get(name)?.up ?? 0);
   status.revision(model.revision);
-  const isEmpty = model.total === 0;
-  const kind = isLocked ? "locked" : !isEmpty ? (shown === 0 ? "unmatched" : null) : status.hasBeenLive ? "empty" : "connecting";
-  notice(kind, { enter: () => changeToken(""), clear: () => go({ service: null, search: "", health: null }) });
+  notice(noticed(), { enter: () => changeToken(""), clear: () => go({ service: null, search: "", health: null }) });
   show(byId("token-button"), hasToken() || isLocked);
   // After the rows exist: whoever has just come into sight is asked for.
   requestAnimationFrame(() => {
     if (status.isLive && [...table.list.painted()].some(([, one]) => !clock.knows(one))) askLeases();
   });
+}
+
+/** What stands in place of rows. */
+function noticed() {
+  if (isLocked) return "locked";
+  if (model.total > 0) return model.shown.length === 0 ? "unmatched" : null;
+  return status.hasBeenLive ? "empty" : "connecting";
 }
 
 function showDetails() {
@@ -202,6 +202,11 @@ function openDetails(entry) {
   update();
 }
 
+async function askAndReturn(kind, entry) {
+  await askTo(kind, entry);
+  details.focus();
+}
+
 /** Whether there were any. */
 function closeDetails() {
   if (opened === null) return false;
@@ -216,14 +221,6 @@ function enterRows() {
   // At once: the next key may come before the next frame.
   table.list.active = active === null ? -1 : model.place(model.get(active));
   update();
-}
-
-/** Shows one of the views, where there is room for one alone. */
-function look(view) {
-  byId("main").dataset.view = view;
-  for (const button of document.querySelectorAll(".views button")) {
-    mark(button, "aria-pressed", String(button.dataset.view === view));
-  }
 }
 
 function tick() {
@@ -247,13 +244,14 @@ byId("host").textContent = location.host;
 document.title = `Registry ${location.host}`;
 byId("search").addEventListener("input", (event) => go({ search: event.target.value }));
 byId("token-button").addEventListener("click", () => changeToken(""));
-for (const chip of document.querySelectorAll(".chip")) {
-  chip.addEventListener("click", () => go({ health: place.health === chip.dataset.health ? null : chip.dataset.health }));
-}
-for (const button of document.querySelectorAll(".views button")) {
-  button.addEventListener("click", () => (closeDetails(), look(button.dataset.view)));
-}
-listenToKeys({ search: () => look("instances"), clear: () => go({ search: "" }), back: closeDetails, enter: enterRows });
+listenToChips((health) => go({ health: place.health === health ? null : health }));
+listenToViews(closeDetails);
+listenToKeys({
+  search: () => look("instances"),
+  clear: () => go({ search: "" }),
+  back: closeDetails,
+  enter: enterRows,
+});
 document.addEventListener("visibilitychange", seen);
 window.addEventListener("online", () => stream.hurry());
 window.addEventListener("hashchange", () => go(placeNow()));

@@ -25,7 +25,7 @@ export class Details {
     show(this.#panel, entry !== null);
     show(byId("activity"), entry === null);
     document.body.classList.toggle("with-details", entry !== null);
-    if (entry === null) return this.#empty();
+    if (entry === null) return this.#shown === null ? undefined : this.#empty();
     write(byId("details-title"), entry.address);
     show(byId("details-gone"), !isThere);
     show(byId("details-acts"), mayWrite);
@@ -41,7 +41,8 @@ export class Details {
     if (this.entry === null || this.#times === null) return;
     const { age, expires } = this.#clock.times(this.entry);
     const since = this.entry.registeredAt;
-    write(this.#times.age, age === null ? "not known: it stands in the registry behind" : `${lasting(age)} ago, ${moment(since)}`);
+    const unknown = "not known: it stands in the registry behind";
+    write(this.#times.age, age === null ? unknown : `${lasting(age)} ago, ${moment(since)}`);
     const ttl = this.entry.ttl === null ? "" : `, of a TTL of ${lasting(this.entry.ttl)}`;
     const word = expires === null ? "held by the registry behind" : expires > 0 ? `in ${left(expires)}` : "lapsed";
     write(this.#times.expires, word + ttl);
@@ -64,7 +65,7 @@ export class Details {
     const lines = [
       ["Service", code(entry.service)],
       ["Id", code(entry.id)],
-      ["Health", make("span", { class: "health", "data-health": entry.health }, make("span", { class: "lamp" }), entry.health)],
+      ["Health", health(entry.health)],
       ["Weight", String(entry.weight)],
       ["Zone", entry.zone],
       ["Tags", entry.tags.join(", ")],
@@ -75,13 +76,18 @@ export class Details {
       ["Revision", String(entry.revision)],
     ];
     const pairs = (list) => list.filter(([, value]) => value !== "").flatMap(([name, value]) => pair(name, value));
-    const metadata = entry.metadata.length === 0 ? [] : [make("dt", { class: "wide" }, "Metadata"), ...entry.metadata.flatMap(([key, value]) => pair(key, code(value)))];
+    const metadata = entry.metadata.flatMap(([key, value]) => pair(key, code(value)));
+    if (metadata.length > 0) metadata.unshift(make("dt", { class: "wide" }, "Metadata"));
     this.#list.replaceChildren(...pairs(lines), ...metadata);
   }
 }
 
 /** What is compared letter by letter. */
 const code = (text) => make("dd", { class: "code" }, text);
+
+function health(word) {
+  return make("span", { class: "health", "data-health": word }, make("span", { class: "lamp" }), word);
+}
 
 function pair(name, value) {
   const told = value instanceof HTMLElement && value.tagName === "DD" ? value : make("dd", {}, value);

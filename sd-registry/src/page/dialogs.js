@@ -50,8 +50,8 @@ export function confirmed({ title, text, yes, isDangerous, act }) {
 }
 
 /**
- * Asks for a token; `why` says what was wrong with the last one. Resolves with it, with `null` where the one that there is
- * is to be forgotten, and with `undefined` when none is given.
+ * Asks for a token; `why` says what was wrong with the last one. Resolves with it, with `null` where the one that there
+ * is shall be forgotten, and with `undefined` when none is given.
  */
 export function askForToken(why, canForget) {
   const dialog = byId("token-dialog");

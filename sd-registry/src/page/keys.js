@@ -3,8 +3,8 @@
 import { byId } from "./dom.js";
 
 /**
- * Listens to keys: `search()` on `/`, `clear()` on Escape in a search that holds something, `back()` on Escape elsewhere,
- * which tells whether there was anything to leave, `enter()` on the way from the search to the rows.
+ * Listens to keys: `search()` on `/`, `clear()` on Escape in a search that holds something, `back()` on Escape
+ * elsewhere, which tells whether there was anything to leave, `enter()` on the way from the search to the rows.
  */
 export function listenToKeys({ search, clear, back, enter }) {
   document.addEventListener("keydown", (event) => {

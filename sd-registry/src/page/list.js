@@ -4,8 +4,9 @@
 const SPARE = 6;
 
 /**
- * `make()` gives a row `{ element, … }`; `paint(row, item, index, isActive)` writes an item into it; `pick(item, index)` is
- * called when one is chosen by click or Enter. The height of a row is the custom property `--row`.
+ * `make()` gives a row `{ element, … }`; `paint(row, item, index, isActive)` writes an item into it; `move(item, index)`
+ * is called when the keyboard comes to one, `pick(item, index)` when one is chosen by click or Enter. The height of a row
+ * is the custom property `--row`.
  */
 export class List {
   items = [];

@@ -84,7 +84,8 @@ export class Model {
   counts(service) {
     const of = service === null ? [...this.services.values()] : [this.services.get(service)].filter(Boolean);
     const sum = (word) => of.reduce((all, one) => all + one[word], 0);
-    return { up: sum("up"), draining: sum("draining"), down: sum("down"), total: of.reduce((all, one) => all + one.entries.size, 0) };
+    const total = of.reduce((all, one) => all + one.entries.size, 0);
+    return { up: sum("up"), draining: sum("draining"), down: sum("down"), total };
   }
 
   /** Takes an event in; tells which entries came, changed or went, or that everything may have. */
@@ -180,7 +181,8 @@ export class Model {
   #keep(entry) {
     let service = this.services.get(entry.service);
     if (!service) {
-      service = { name: entry.service, natural: natural(entry.service), entries: new Map(), up: 0, draining: 0, down: 0 };
+      const counts = { up: 0, draining: 0, down: 0 };
+      service = { name: entry.service, natural: entry.naturalService, entries: new Map(), ...counts };
       this.services.set(entry.service, service);
     }
     service.entries.set(entry.id, entry);
@@ -205,7 +207,8 @@ export class Model {
   #compare(a, b) {
     const of = COLUMNS[this.sort.by] ?? COLUMNS.service;
     const order = compare(of(a), of(b)) * (this.sort.down ? -1 : 1);
-    return order || compare(a.naturalService, b.naturalService) || compare(a.natural, b.natural) || compare(a.key, b.key);
+    const byName = () => compare(a.naturalService, b.naturalService) || compare(a.natural, b.natural);
+    return order || byName() || compare(a.key, b.key);
   }
 
   /** Where an entry stands, or would. */

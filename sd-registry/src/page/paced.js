@@ -1,8 +1,8 @@
 // Doing something at most so often, however often it is asked for.
 
 /**
- * A function that runs `job` soon, once for all calls until then, and never two at a time: at once, where the last time is
- * `ms` ago. `ms` of 0: with the next frame.
+ * A function that runs `job` soon, once for all calls until then, and never two at a time: at once, where the last time
+ * is `ms` ago. `ms` of 0: with the next frame.
  */
 export function paced(ms, job) {
   let [isWaiting, isRunning, isAsked, last] = [false, false, false, -Infinity];

@@ -40,7 +40,8 @@ export class Services {
     row.bar.append(...row.parts);
     mark(row.bar, "aria-hidden", "true");
     const numbers = make("span", { class: "numbers" }, row.up, row.of);
-    row.element = make("div", { role: "option", id: `service-${this.#made}`, class: "row" }, row.name, numbers, row.bar);
+    const attributes = { role: "option", id: `service-${this.#made}`, class: "row" };
+    row.element = make("div", attributes, row.name, numbers, row.bar);
     return row;
   }
 

@@ -10,6 +10,7 @@ export class Status {
   #touch = { state: "connecting" };
   #heardAt = null;
   #staleSince = null;
+  #staleText = null;
   #revision = 0;
   #reading = null;
   #caller = { read: [], write: [] };
@@ -38,10 +39,11 @@ export class Status {
     this.#caller = status.caller;
     this.#store = STORES[status.store.kind] ?? status.store.kind;
     const { trouble } = status.store;
-    const what = status.store.kind === "front" ? "The registry behind can't be reached" : "The store can't be written, so acts are refused";
+    const isFront = status.store.kind === "front";
+    const what = isFront ? "The registry behind can't be reached" : "The store can't be written, so acts are refused";
     banner("banner-trouble", trouble === null ? null : `${what}: ${trouble}`);
     const preserving = status.self_preservation;
-    const why = "Too many leases lapsed at once, which is more often a network's fault than theirs, so nobody is evicted.";
+    const why = "Too many leases lapsed at once, more likely a network's fault than theirs, so nobody is evicted.";
     const kept = `${counted(preserving.kept, "lapsed instance")} kept, for ${lasting(preserving.for_ms ?? 0)} now.`;
     banner("banner-preserving", preserving.active ? `Self-preservation. ${why} ${kept}` : null);
     const { name } = status.caller;
@@ -72,7 +74,6 @@ export class Status {
     this.#staleText = error;
     this.#write();
   }
-  #staleText = null;
 
   locked() {
     this.touched({ state: "locked" });
@@ -94,7 +95,8 @@ export class Status {
     mark(byId("touch"), "data-state", isStale ? "stale" : state);
     const words = { connecting: "Connecting", live: "Live", lost: "Out of touch", locked: "No token" };
     write(byId("touch-word"), isStale ? "Stale" : words[state]);
-    const fine = this.#reading !== null ? `reading ${count(this.#reading)} …` : `revision ${count(this.#revision)} · ${this.#store}`;
+    const known = `revision ${count(this.#revision)} · ${this.#store}`;
+    const fine = this.#reading !== null ? `reading ${count(this.#reading)} …` : known;
     write(byId("touch-fine"), state === "live" && this.#store !== "" ? fine : "");
     document.body.classList.toggle("out-of-touch", state === "lost" && this.hasBeenLive);
     const now = performance.now();
@@ -103,7 +105,8 @@ export class Status {
     show(byId("banner-touch"), state === "lost");
     if (state === "lost") write(byId("banner-touch-text"), `${sentence(error.message)}${shown}${next}`);
     const since = this.#staleSince === null ? "" : lasting(now - this.#staleSince);
-    banner("banner-stale", isStale ? `Stale for ${since}: the registry behind can't be watched. ${sentence(this.#staleText)}` : null);
+    const why = isStale ? sentence(this.#staleText) : "";
+    banner("banner-stale", isStale ? `Stale for ${since}: the registry behind can't be watched. ${why}` : null);
   }
 }
 

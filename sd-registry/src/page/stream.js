@@ -10,8 +10,8 @@ const LONGEST_PAUSE_MS = 4_000;
 /**
  * Watches all instances.
  *
- * `events(list)` is told what came, in order; `touch({ state, error, retryAt })` whether we hear the centre: `connecting`,
- * `live` or `lost`.
+ * `events(list)` is told what came, in order; `touch({ state, error, retryAt })` whether we hear the centre: `live` or
+ * `lost`.
  */
 export class Stream {
   #events;

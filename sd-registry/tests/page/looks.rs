@@ -57,9 +57,14 @@ async fn nothing_sticks_out_at_any_width() {
 /// In the page: how much darker or lighter than its ground a text is, as WCAG counts.
 const CONTRASTS: &str = "(() => {
     const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-    const numbers = (color) => { canvas.fillStyle = color; canvas.fillRect(0, 0, 1, 1); return canvas.getImageData(0, 0, 1, 1).data; };
+    const numbers = (color) => {
+        canvas.fillStyle = color;
+        canvas.fillRect(0, 0, 1, 1);
+        return [...canvas.getImageData(0, 0, 1, 1).data].map((part) => part / 255);
+    };
+    const linear = (part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
     const light = (color) => {
-        const [r, g, b] = [...numbers(color)].map((part) => part / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        const [r, g, b] = numbers(color).map(linear);
         return 0.2126 * r + 0.7152 * g + 0.0722 * b;
     };
     const ground = (element) => {
@@ -74,7 +79,7 @@ const CONTRASTS: &str = "(() => {
         if (!text || element.offsetWidth < 2 || element.disabled || element.closest('noscript')) continue;
         const [a, b] = [light(getComputedStyle(element).color), light(ground(element))];
         const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-        if (ratio < 4.5) low.push(`${element.className || element.id || element.tagName} ${element.textContent}: ${ratio.toFixed(2)}`);
+        if (ratio < 4.5) low.push(`${element.outerHTML}: ${ratio.toFixed(2)}`);
     }
     return low;
 })()";
