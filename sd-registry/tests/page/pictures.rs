@@ -73,7 +73,7 @@ async fn the_readmes_pictures_can_be_taken() {
     };
     tab.resize(390, 760).await;
     take("phone").await;
-    tab.resize(1360, 760).await;
+    tab.resize(1420, 720).await;
     take("light").await;
     tab.prefer("dark").await;
     tab.click("#instances .canvas .row").await;
