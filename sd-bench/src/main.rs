@@ -52,6 +52,10 @@ fn run() -> anyhow::Result<ExitCode> {
     if sd_testkit::child::is_asked() {
         return provide();
     }
+    if sd_testkit::registry::is_asked() {
+        registry::centre::serve();
+        return Ok(ExitCode::SUCCESS);
+    }
     let args = Args::parse(std::env::args().skip(1))?;
     let mut out = std::io::stdout();
     if args.help {

@@ -6,7 +6,7 @@ use crate::cli::TestOptions;
 use crate::native::Native;
 use crate::steps::Steps;
 use crate::workspace::Workspace;
-use crate::{compose, deny, lint, needs, process, test};
+use crate::{compose, deny, lint, needs, process, schemathesis, test};
 
 /// Runs everything.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -21,6 +21,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         Err(error) => {
             steps.run("tests", || Err(error));
         }
+    }
+    match schemathesis::what_is_missing() {
+        None => {
+            let run = || schemathesis::run(workspace, schemathesis::USUAL);
+            steps.run("the centre's API under schemathesis", run);
+        }
+        Some(missing) => eprintln!("\n=== schemathesis: left out: {missing}"),
     }
     match compose::what_is_missing() {
         None => compose::checks::add_steps(workspace, &native, &mut steps),

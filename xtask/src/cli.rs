@@ -2,6 +2,8 @@
 
 use anyhow::{Result, bail};
 
+use crate::schemathesis;
+
 pub(crate) const HELP: &str = "\
 Usage: cargo xtask <TASK> [OPTIONS]
 
@@ -19,6 +21,7 @@ Tasks:
                             official ones that can't be pulled; prints what compose is to be told:
                             eval \"$(cargo xtask images)\"
   compose                   what compose.yaml promises, with Docker: the book on each registry, the cluster
+  schemathesis [SECONDS]    the registry centre's HTTP API under schemathesis (from PyPI, by python3) for 30 s, or so long
   help                      this text
 
 Environment:
@@ -51,6 +54,8 @@ pub(crate) enum Task {
     Etcd,
     Images,
     Compose,
+    /// For so many seconds.
+    Schemathesis(u32),
 }
 
 /// Which tests are to run.
@@ -72,16 +77,19 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
     let asks_for_help = rest.iter().any(|argument| argument == "--help" || argument == "-h");
     match task.as_str() {
         "help" | "--help" | "-h" => Ok(Task::Help),
-        "test" | "ci" | "servers" | "etcd" | "images" | "compose" if asks_for_help => Ok(Task::Help),
+        "test" | "ci" | "servers" | "etcd" | "images" | "compose" | "schemathesis" if asks_for_help => Ok(Task::Help),
         "test" => Ok(Task::Test(parse_test(&rest)?)),
         "ci" => without_arguments(&task, &rest, Task::Ci),
         "servers" => without_arguments(&task, &rest, Task::Servers),
         "compose" => without_arguments(&task, &rest, Task::Compose),
         "images" => without_arguments(&task, &rest, Task::Images),
         "etcd" => without_arguments(&task, &rest, Task::Etcd),
+        "schemathesis" => Ok(Task::Schemathesis(parse_seconds(&rest)?)),
         "bench" => Ok(Task::Bench(rest)),
         unknown => {
-            bail!("unknown task `{unknown}`; there are test, ci, bench, servers, etcd, images, compose and help")
+            bail!(
+                "unknown task `{unknown}`; there are test, ci, bench, servers, etcd, images, compose, schemathesis and help"
+            )
         }
     }
 }
@@ -90,6 +98,17 @@ fn without_arguments(name: &str, rest: &[String], task: Task) -> Result<Task> {
     match rest.first() {
         None => Ok(task),
         Some(surplus) => bail!("`{name}` takes no arguments, but got `{surplus}`"),
+    }
+}
+
+fn parse_seconds(arguments: &[String]) -> Result<u32> {
+    match arguments {
+        [] => Ok(schemathesis::USUAL),
+        [one] => match one.parse() {
+            Ok(seconds @ 1..=86_400) => Ok(seconds),
+            _ => bail!("`schemathesis` takes a number of seconds, 1 to 86400, not `{one}`"),
+        },
+        [_, surplus, ..] => bail!("`schemathesis` takes a number of seconds alone, but got `{surplus}`"),
     }
 }
 
@@ -162,6 +181,15 @@ mod tests {
     fn bench_arguments_are_passed_on() {
         let expected = Task::Bench(vec!["pick".to_owned(), "--json".to_owned()]);
         assert_eq!(parsed("bench pick --json").unwrap(), expected);
+    }
+
+    #[test]
+    fn seconds_are_a_number() {
+        assert_eq!(parsed("schemathesis").unwrap(), Task::Schemathesis(30));
+        assert_eq!(parsed("schemathesis 600").unwrap(), Task::Schemathesis(600));
+        assert!(refusal("schemathesis soon").contains("1 to 86400, not `soon`"));
+        assert!(refusal("schemathesis 0").contains("1 to 86400"));
+        assert!(refusal("schemathesis 5 6").contains("got `6`"));
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod openssl;
 mod packages;
 mod process;
 mod protoc;
+mod schemathesis;
 mod servers;
 mod skips;
 mod steps;
@@ -68,6 +69,7 @@ fn run(task: Task) -> Result<()> {
             Native::find(&workspace)?.print_exports()?;
             Servers::find_etcd(&workspace)?.print_exports()
         }
+        Task::Schemathesis(seconds) => schemathesis::run(&Workspace::load()?, seconds),
         Task::Images => images::make_and_print_exports(&Workspace::load()?),
         Task::Compose => {
             let workspace = Workspace::load()?;

@@ -1,6 +1,7 @@
 //! The cases: which of ours stands beside which floor and peer, at which sizes, and what is promised.
 
 pub mod call;
+mod centre;
 mod change;
 mod choose;
 mod grpc;
@@ -21,6 +22,7 @@ pub fn all() -> Vec<Case> {
     all.extend(heap::cases());
     all.extend(grpc::cases());
     all.extend(registry::cases());
+    all.extend(centre::cases());
     all
 }
 

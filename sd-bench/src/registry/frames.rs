@@ -2,6 +2,9 @@
 
 use super::requests::RequestCounter;
 
+/// Bytes before HTTP/2's first frame: `PRI * HTTP/2.0` and what belongs to it.
+pub const PREFACE: usize = 24;
+
 /// What the head of a frame says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {

@@ -1,15 +1,13 @@
 //! Registries under measurement: what the cases need of each kind, so that every case is written once.
-#![cfg_attr(
-    not(any(feature = "etcd", feature = "consul", feature = "zookeeper")),
-    allow(dead_code, unused_imports, unused_macros, reason = "without any registry the other cases are measured")
-)]
 
+pub mod centre;
 #[cfg(feature = "consul")]
 mod consul;
+pub mod crowd;
 #[cfg(feature = "etcd")]
-mod etcd;
-#[cfg(any(feature = "etcd", feature = "zookeeper"))]
+pub mod etcd;
 mod frames;
+pub mod load;
 pub mod mark;
 pub mod meter;
 pub mod observer;
@@ -62,11 +60,16 @@ pub struct Side {
 
 /// A kind of registry.
 pub trait Registry: Sync {
-    /// The scheme of its URLs, with which the names of its cases begin.
+    /// The scheme of its URLs.
     fn scheme(&self) -> &'static str;
 
-    /// The variable that names what its server is started from.
-    fn variable(&self) -> &'static str;
+    /// With what the names of its cases begin.
+    fn name(&self) -> &'static str {
+        self.scheme()
+    }
+
+    /// The variable that names what its server is started from, if that is not this program itself.
+    fn variable(&self) -> Option<&'static str>;
 
     /// Starts a server with nothing in it.
     fn start(&self) -> Local<'static, Box<dyn Server>>;
@@ -121,12 +124,13 @@ pub fn all() -> Vec<&'static dyn Registry> {
         &consul::Consul,
         #[cfg(feature = "zookeeper")]
         &zookeeper::ZooKeeper,
+        &centre::OurCentre,
     ]
 }
 
 /// Ours, for all of them.
 pub fn drivers() -> Drivers {
-    let drivers = Drivers::new();
+    let drivers = Drivers::new().with(sd_registry::RegistryDriver);
     #[cfg(feature = "etcd")]
     let drivers = drivers.with(sd_etcd::EtcdDriver);
     #[cfg(feature = "consul")]

@@ -35,6 +35,7 @@ pub(crate) struct Serve {
     data: Option<PathBuf>,
 
     /// Be a front of this registry, which keeps what is registered: etcd://…, consul://…, zookeeper://…, sd://…
+    /// Watches resume at the front, and in the process, that they were at; elsewhere they are given a snapshot
     // A password in it is nobody's to see who asks for help.
     #[arg(long, value_name = "URL", env = "SD_STORE", hide_env_values = true)]
     store: Option<String>,

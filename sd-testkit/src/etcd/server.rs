@@ -177,6 +177,12 @@ impl EtcdServer {
         Gateway::new((Ipv4Addr::LOCALHOST, self.gateway_port).into())
     }
 
+    /// Its process; `None` in a container.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process().as_mut().map(|process| process.child().id())
+    }
+
     /// Ends it at once: kill -9.
     pub fn kill(&self) {
         if let Some(container) = &self.container {

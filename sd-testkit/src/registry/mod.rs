@@ -13,5 +13,5 @@ mod server;
 pub use environment::RegistryEnvironment;
 pub use gateway::CentreGateway;
 pub use options::{CentreOptions, CentreTls};
-pub use process::serve_if_asked;
+pub use process::{is_asked, serve_if_asked};
 pub use server::CentreServer;

@@ -21,6 +21,12 @@ macro_rules! centre_process {
     };
 }
 
+/// Whether this process is the further one.
+#[must_use]
+pub fn is_asked() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
+
 /// What the further process does; returns at once in an ordinary run.
 ///
 /// # Panics

@@ -75,6 +75,12 @@ impl CentreServer {
         self.options.listen
     }
 
+    /// Its process; `None` when it doesn't run.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.process().as_mut().map(|process| process.child().id())
+    }
+
     /// What acts on it behind a client's back.
     #[must_use]
     pub fn gateway(&self) -> CentreGateway {

@@ -46,7 +46,7 @@ pub(super) fn idle(bench: &mut Bench<'_>, site: &Site) -> anyhow::Result<()> {
 }
 
 fn rows(bench: &mut Bench<'_>, site: &Site, what: &str, n: usize, passed: Reading, hours: f64) -> anyhow::Result<()> {
-    let name = |measure| format!("{}/idle/{what}/{measure}", site.registry().scheme());
+    let name = |measure| format!("{}/idle/{what}/{measure}", site.registry().name());
     bench.row(Row::new(name("requests"), n, "per hour", passed.requests as f64 / hours))?;
     bench.row(Row::new(name("bytes"), n, "KiB per hour", (passed.sent + passed.received) as f64 / 1024.0 / hours))
 }

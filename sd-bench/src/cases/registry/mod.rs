@@ -46,7 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
     for registry in registry::all() {
         for question in &QUESTIONS {
             for n in question.sizes {
-                let name = format!("{}/{}", registry.scheme(), question.name);
+                let name = format!("{}/{}", registry.name(), question.name);
                 cases.push(Case::new(name, *n, question.explain, |bench| measure(registry, question.body, bench)));
             }
         }
@@ -55,11 +55,15 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn measure(registry: &'static dyn Registry, body: Body, bench: &mut Bench<'_>) -> anyhow::Result<()> {
-    let variable = registry.variable();
-    if std::env::var_os(variable).is_none_or(|value| value.is_empty()) {
+    if let Some(variable) = registry.variable().filter(|variable| !is_set(variable)) {
         return bench.note(&format!("skipped: {variable} names no server; `cargo xtask bench` brings one up"));
     }
     body(bench, &Site::start(registry)?)
+}
+
+/// Whether the environment names a server.
+pub(super) fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
 /// The floor, and ours.
@@ -69,7 +73,7 @@ fn sides(registry: &'static dyn Registry) -> [Side; 2] {
 
 /// A row: ours beside the floor.
 fn row(site: &Site, what: &str, n: usize, unit: &'static str, floor: (&str, f64), ours: f64) -> Row {
-    Row::new(format!("{}/{what}", site.registry().scheme()), n, unit, ours).beside(floor.0, floor.1)
+    Row::new(format!("{}/{what}", site.registry().name()), n, unit, ours).beside(floor.0, floor.1)
 }
 
 /// As [`row`], of the medians of what both sides took.

@@ -26,8 +26,8 @@ impl Registry for Consul {
         "consul"
     }
 
-    fn variable(&self) -> &'static str {
-        consul::VARIABLE
+    fn variable(&self) -> Option<&'static str> {
+        Some(consul::VARIABLE)
     }
 
     fn start(&self) -> Local<'static, Box<dyn Server>> {

@@ -74,7 +74,7 @@ async fn connect(target: Target) -> anyhow::Result<Client> {
 }
 
 /// Under which all instances of a service stand.
-fn prefix(service: &str) -> String {
+pub(super) fn prefix(service: &str) -> String {
     format!("/services/{service}/")
 }
 

@@ -1,6 +1,7 @@
 //! etcd, and etcd-client as its floor.
 
 mod floor;
+mod load;
 mod writer;
 
 use std::net::SocketAddr;
@@ -8,7 +9,9 @@ use std::net::SocketAddr;
 use anyhow::Context as _;
 use sd_testkit::etcd::{self, EtcdServer};
 
-use super::frames::{Frames, Head};
+pub use load::Peer;
+
+use super::frames::{Frames, Head, PREFACE};
 use super::requests::RequestCounter;
 use super::server::{Server, serve_as};
 use super::writer::Write;
@@ -24,8 +27,8 @@ impl Registry for Etcd {
         "etcd"
     }
 
-    fn variable(&self) -> &'static str {
-        etcd::VARIABLE
+    fn variable(&self) -> Option<&'static str> {
+        Some(etcd::VARIABLE)
     }
 
     fn start(&self) -> Local<'static, Box<dyn Server>> {
@@ -44,16 +47,13 @@ impl Registry for Etcd {
     }
 
     fn requests(&self) -> Box<dyn RequestCounter> {
-        Box::new(Frames::new(HTTP2_PREFACE, http2_frame))
+        Box::new(Frames::new(PREFACE, http2_frame))
     }
 
     fn limits(&self) -> Limits {
         Limits { event: Some(1.3), event_among_many: Some(1.5), bytes: Some(1.5) }
     }
 }
-
-/// `PRI * HTTP/2.0` and what belongs to it.
-const HTTP2_PREFACE: usize = 24;
 
 /// A gRPC message is a `DATA` frame; an empty one ends a stream.
 fn http2_frame([a, b, c, kind, ..]: [u8; 9]) -> Head {

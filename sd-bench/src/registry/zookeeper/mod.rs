@@ -25,8 +25,8 @@ impl Registry for ZooKeeper {
         "zookeeper"
     }
 
-    fn variable(&self) -> &'static str {
-        zookeeper::VARIABLE
+    fn variable(&self) -> Option<&'static str> {
+        Some(zookeeper::VARIABLE)
     }
 
     fn start(&self) -> Local<'static, Box<dyn Server>> {
