@@ -1,14 +1,16 @@
 //! One member: told by push, asked for heartbeats, in the registry for as long as it answers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sd_core::{Owner, default_randomness};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::push::delivery::{Delivery, Pushed};
 use crate::push::following::Required;
+use crate::push::patch::Provider;
 use crate::push::posted::Posted;
 use crate::push::running::{Future, Running, heartbeat, push};
 use crate::push::shelf::Saved;
@@ -18,6 +20,9 @@ use crate::push::{Context, Key};
 /// A registrant is answered within this time: it has the present set then, or is refused.
 pub(crate) const FIRST_PUSH: Duration = Duration::from_secs(3);
 const ATTEMPT_PAUSE: Duration = Duration::from_secs(1);
+
+/// For so long it is remembered what a registrant may have been told that was refused in the end.
+const DOUBT: Duration = Duration::from_secs(60);
 
 pub(crate) type Reply = oneshot::Sender<Result<(), String>>;
 
@@ -35,11 +40,13 @@ pub(crate) struct Member {
     number: u64,
     orders: mpsc::Receiver<Order>,
     standing: Option<Standing>,
+    /// What a receiver may have whose registration was refused after that: one that tries again is not to append it twice.
+    doubts: BTreeSet<Provider>,
 }
 
 impl Member {
     pub(crate) fn new(context: Arc<Context>, key: Key, number: u64, orders: mpsc::Receiver<Order>) -> Self {
-        Self { context, key, number, orders, standing: None }
+        Self { context, key, number, orders, standing: None, doubts: BTreeSet::new() }
     }
 
     /// One that an earlier run of the centre has accepted.
@@ -76,9 +83,9 @@ impl Member {
     /// Does what comes next; `false` when it was the last.
     async fn turn(&mut self, running: &mut Running) -> bool {
         let Some(standing) = &mut self.standing else {
-            return match self.orders.recv().await {
-                Some(order) => self.obey(order, running).await,
-                None => false,
+            return match timeout(DOUBT, self.orders.recv()).await {
+                Ok(Some(order)) => self.obey(order, running).await,
+                Ok(None) | Err(_) => false,
             };
         };
         standing.push(&self.context, running).await;
@@ -135,7 +142,7 @@ impl Member {
         };
         // Whoever asked may have stopped waiting; what was done stays done.
         drop(reply.send(outcome));
-        self.standing.is_some()
+        self.standing.is_some() || !self.doubts.is_empty()
     }
 
     /// Tells the registrant who is there, and registers it.
@@ -145,6 +152,7 @@ impl Member {
             Some(before) => Delivery::starting_over(&before.delivery),
             None => Delivery::default(),
         };
+        delivery.doubt(std::mem::take(&mut self.doubts));
         let accepted = self.enter(&posted, &mut delivery, deadline).await;
         match (accepted, before) {
             (Ok(mut standing), before) => {
@@ -172,6 +180,8 @@ impl Member {
                 Err(error)
             }
             (Err(error), None) => {
+                let (has, unsure) = delivery.known();
+                self.doubts = has.union(&unsure).cloned().collect();
                 self.context.shelf.remove(posted.key.service.as_str(), &posted.url).await;
                 Err(error)
             }

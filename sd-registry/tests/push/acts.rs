@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use http_body_util::Full;
-use sd_registry::Registry;
+use sd_registry::{Limits, Registry};
 use serde_json::json;
 
 use crate::common::{Folder, centre, spawn};
@@ -102,6 +102,23 @@ async fn who_can_not_be_told_is_refused_and_nothing_is_kept() {
     assert_eq!(deregister(&http, &mute.url).await, 500);
     mute.state().updates = Manner::Status(500);
     mute.registered(&http, "LogService", &[]).await;
+}
+
+#[tokio::test]
+async fn who_was_told_and_then_refused_is_not_told_twice_when_it_tries_again() {
+    let mut limits = Limits::default();
+    limits.instances = 2;
+    let (_centre, http) = spawn(Registry::builder().limits(limits)).await;
+    let (log, other, grading) = (Program::start().await, Program::start().await, Program::start().await);
+    log.registered(&http, "LogService", &[]).await;
+    other.registered(&http, "Portald", &[]).await;
+    for _ in 0..2 {
+        assert_eq!(grading.register(&http, "GradingService", &["LogService"]).await.status, 400, "there is no room");
+        grading.knows("it was told before that", &[("LogService", &log.url)]).await;
+    }
+    assert_eq!(deregister(&http, &other.url).await, 200);
+    grading.registered(&http, "GradingService", &["LogService"]).await;
+    grading.knows("once", &[("LogService", &log.url)]).await;
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod both_worlds;
 #[path = "../server/common.rs"]
 #[allow(dead_code, reason = "what the API's own tests need beside")]
 mod common;
+mod fronts;
 mod heartbeats;
 mod program;
 mod pushes;

@@ -118,6 +118,18 @@ impl Program {
         assert_eq!((answer.status.as_u16(), answer.text.as_str()), (200, ""));
     }
 
+    /// Registers as soon as that works.
+    pub(crate) async fn registered_in_time(&self, centre: &Http, name: &str, requires: &[&str]) {
+        let mut answer = self.register(centre, name, requires).await;
+        let tried = tokio::time::timeout(PATIENCE, async {
+            while answer.status != 200 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                answer = self.register(centre, name, requires).await;
+            }
+        });
+        assert!(tried.await.is_ok(), "{answer:?}");
+    }
+
     /// Waits until it knows exactly these, in any order.
     pub(crate) async fn knows(&self, what: &str, providers: &[(&str, &str)]) {
         let mut wanted: Vec<_> = providers.iter().map(|(n, u)| ((*n).to_owned(), (*u).to_owned())).collect();
