@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use h2::Reason;
 use hyper::client::conn::http2::Builder;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use sd_core::{BoxError, Instance};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use crate::connection::{Connection, Ended};
 use crate::connector::{Settings, Wire};
 use crate::destination::Destination;
+use crate::driving::{Driving, Inside};
 use crate::failure::h2_error;
 use crate::greeting::Greeting;
 
@@ -35,7 +36,8 @@ pub(crate) async fn dial(settings: Settings, instance: Arc<Instance>) -> Result<
     };
     let (wire, greeted) = Greeting::new(wire);
 
-    let mut builder = Builder::new(TokioExecutor::new());
+    let inside = Inside::default();
+    let mut builder = Builder::new(inside.clone());
     builder.timer(TokioTimer::new());
     let (stream_window, connection_window) = settings.windows;
     builder.initial_stream_window_size(stream_window).initial_connection_window_size(connection_window);
@@ -49,9 +51,7 @@ pub(crate) async fn dial(settings: Settings, instance: Arc<Instance>) -> Result<
 
     let (tell, mut ended) = watch::channel(None);
     let user_agent = settings.user_agent.clone();
-    // It ends with its connection, which ends when the last handle and the last call on it are gone.
-    let task = Dialing(Some(tokio::spawn(async move {
-        let outcome = connection.await;
+    let ended_with = move |outcome: hyper::Result<()>| {
         if outcome.as_ref().err().and_then(|error| h2_error(error)).and_then(h2::Error::reason)
             == Some(Reason::ENHANCE_YOUR_CALM)
         {
@@ -62,7 +62,9 @@ pub(crate) async fn dial(settings: Settings, instance: Arc<Instance>) -> Result<
             Err(error) => Ended::failed(error),
         };
         tell.send_replace(Some(cause));
-    })));
+    };
+    // It ends with its connection, which ends when the last handle and the last call on it are gone.
+    let task = Dialing(Some(tokio::spawn(Driving::new(connection, inside, ended_with))));
     tokio::select! {
         Ok(()) = greeted => {}
         Ok(cause) = ended.wait_for(Option::is_some) => {

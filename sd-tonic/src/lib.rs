@@ -34,6 +34,7 @@ mod connector;
 mod deadline;
 mod destination;
 mod dial;
+mod driving;
 mod failure;
 mod greeting;
 mod message;
