@@ -57,6 +57,7 @@ async fn ten_thousand_instances_are_shown_searched_and_changed() {
     let id = json!({"service": "service-17", "id": address(7_777)});
     http.post("/v1/drain", &id).await;
     tab.until("it drains", "document.querySelector('#instances .canvas .row').dataset.health === 'draining'").await;
+    tab.until_rows(1).await;
     tab.press("Escape").await;
     tab.until_rows(INSTANCES).await;
 
@@ -74,6 +75,47 @@ async fn ten_thousand_instances_are_shown_searched_and_changed() {
     println!("10,000 instances: the slowest of 60 frames while scrolling took {} ms", tab.js(repaint).await);
     assert!(elements().await < MOST_ELEMENTS);
     tab.went_well();
+}
+
+/// In the page: what is kept in order change by change must be what sorting all of it anew comes to.
+const MODEL: &str = "(async () => {
+    const { Model } = await import('/page/model.js');
+    let seed = 7;
+    const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
+    const pick = (list) => list[random(list.length)];
+    const model = new Model();
+    const keys = () => model.shown.map((entry) => `${entry.key} ${entry.revision}`).join();
+    for (let revision = 1; revision <= 4000; revision += 1) {
+        const [service, id] = [`s-${random(5)}`, `h-${random(40)}`];
+        const health = pick(['up', 'up', 'draining', 'down']);
+        const instance = { id, address: `${id}:80`, weight: random(4), health, zone: pick(['a', 'b']) };
+        if (random(3) > 0) model.take({ name: 'put', data: { service, revision, instance } });
+        else model.take({ name: 'remove', data: { service, id, revision } });
+        if (random(20) === 0) {
+            const terms = pick([[], ['h-1'], ['zone:a'], ['s-2', 'health:up']]);
+            const filter = { service: pick([null, null, 's-1']), health: pick([null, null, 'draining']), terms };
+            const by = pick(['instance', 'service', 'health', 'weight', 'zone', 'age']);
+            model.arrange({ filter, sort: { by, down: random(2) === 0 } });
+        }
+        if (random(10) > 0) continue;
+        const kept = keys();
+        const counted = JSON.stringify([model.counts(null), model.total, model.names.map((one) => one.name)]);
+        model.arrange({});
+        if (keys() !== kept) return `${revision}: ${kept} is not ${keys()}`;
+        const all = [...model.services.values()].flatMap((one) => [...one.entries.values()]);
+        const of = (word) => all.filter((entry) => entry.health === word).length;
+        const counts = { up: of('up'), draining: of('draining'), down: of('down'), total: all.length };
+        const names = [...model.services.keys()].sort();
+        if (JSON.stringify([counts, all.length, names]) !== counted) return `${revision}: ${counted}`;
+    }
+    return 'the same';
+})()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_changed_in_place_is_what_is_sorted_anew() {
+    let (_centre, http) = centre().await;
+    let Some(tab) = Tab::open("model", &format!("http://{}", http.authority())).await else { return };
+    assert_eq!(tab.js(MODEL).await, "the same");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -187,3 +187,27 @@ async fn who_requires_whom_is_told_for_as_long_as_it_is_so() {
     assert_eq!(deregister(&http, &grading.url).await, 200);
     sd_testkit::waiting::eventually("its seat is free", async || told().await.as_array().unwrap().len() == 1).await;
 }
+
+#[tokio::test]
+async fn who_requires_whom_names_no_service_that_the_token_may_not_read() {
+    let folder = Folder::new("requirements");
+    let file = folder.0.join("tokens.json");
+    let [ops, reader] = ["ops-token-0123456789", "reader-token-0123456789"];
+    let tokens = json!({"tokens": [
+        {"name": "ops", "token": ops, "read": ["*"]},
+        {"name": "reader", "token": reader, "read": ["Grading*"]},
+    ]});
+    std::fs::write(&file, tokens.to_string()).unwrap();
+    let (_centre, http) = spawn(Registry::builder().tokens(&file)).await;
+    let (log, grading) = (Program::start().await, Program::start().await);
+    log.registered(&http, "LogService", &["GradingService"]).await;
+    grading.registered(&http, "GradingService", &["LogService", "GradingDesk"]).await;
+    let told = async |token: &str| {
+        let answer = http.with_token(token).get("/v1/requirements").await.json();
+        let all = answer["requirements"].as_array().unwrap().clone();
+        all.iter().map(|one| json!([one["service"], one["requires"]])).collect::<Vec<_>>()
+    };
+    let grading = json!(["GradingService", ["LogService", "GradingDesk"]]);
+    assert_eq!(told(ops).await, [grading, json!(["LogService", ["GradingService"]])]);
+    assert_eq!(told(reader).await, [json!(["GradingService", ["GradingDesk"]])]);
+}
