@@ -24,6 +24,8 @@ pub(crate) struct Package {
     pub(crate) features: Vec<String>,
     pub(crate) binaries: Vec<String>,
     pub(crate) folder: PathBuf,
+    /// Whether plain `cargo test` tests it.
+    pub(crate) is_default: bool,
 }
 
 impl Workspace {
@@ -44,10 +46,12 @@ impl Workspace {
     }
 
     fn from_metadata(metadata: &Value) -> Option<Self> {
+        let default = metadata["workspace_default_members"].as_array()?;
+        let packages = metadata["packages"].as_array()?.iter();
         Some(Self {
             root: PathBuf::from(metadata["workspace_root"].as_str()?),
             target: PathBuf::from(metadata["target_directory"].as_str()?),
-            packages: metadata["packages"].as_array()?.iter().map(Package::from_metadata).collect::<Option<_>>()?,
+            packages: packages.map(|package| Package::from_metadata(package, default)).collect::<Option<_>>()?,
         })
     }
 
@@ -62,7 +66,7 @@ impl Workspace {
 }
 
 impl Package {
-    fn from_metadata(package: &Value) -> Option<Self> {
+    fn from_metadata(package: &Value, default: &[Value]) -> Option<Self> {
         let binaries = package["targets"].as_array()?.iter().filter(|target| target["kind"][0] == "bin");
         let features = package["features"].as_object()?.keys().filter(|feature| *feature != "default");
         Some(Self {
@@ -70,6 +74,7 @@ impl Package {
             features: features.cloned().collect(),
             binaries: binaries.filter_map(|target| target["name"].as_str()).map(str::to_owned).collect(),
             folder: Path::new(package["manifest_path"].as_str()?).parent()?.to_owned(),
+            is_default: default.contains(&package["id"]),
         })
     }
 
@@ -88,7 +93,8 @@ mod tests {
         let xtask = workspace.package("xtask").unwrap();
         assert!(xtask.has_binary("xtask"));
         assert_eq!(xtask.folder, workspace.root.join("xtask"));
-        assert!(workspace.package("sd-core").is_some());
+        assert!(workspace.package("sd-core").unwrap().is_default);
+        assert!(!workspace.package("sd-etcd").unwrap().is_default);
         assert!(workspace.package("no-such-package").is_none());
     }
 }
