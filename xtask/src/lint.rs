@@ -64,6 +64,7 @@ mod tests {
             features: features.iter().map(|feature| (*feature).to_owned()).collect(),
             binaries: Vec::new(),
             folder: PathBuf::new(),
+            is_default: true,
         };
         let workspace = Workspace {
             root: PathBuf::new(),

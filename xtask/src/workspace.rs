@@ -31,10 +31,11 @@ pub(crate) struct Package {
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn load() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        // The workspace's own folder: asked in a member's, cargo takes that member alone for the default.
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().filter(|root| root.is_dir());
         // A checkout that was moved after xtask was built would otherwise be looked for at its old place.
-        let start = if manifest.is_dir() {
-            manifest.to_owned()
+        let start = if let Some(root) = root {
+            root.to_owned()
         } else {
             std::env::current_dir().context("no current directory")?
         };
