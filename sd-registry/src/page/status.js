@@ -45,6 +45,8 @@ export class Status {
     const preserving = status.self_preservation;
     const why = "Too many leases lapsed at once, more likely a network's fault than theirs, so nobody is evicted.";
     const kept = `${counted(preserving.kept, "lapsed instance")} kept, for ${lasting(preserving.for_ms ?? 0)} now.`;
+    // Said aloud once: the banner's times change all the time.
+    write(byId("announced"), preserving.active ? "Self-preservation: nobody is evicted." : "");
     banner("banner-preserving", preserving.active ? `Self-preservation. ${why} ${kept}` : null);
     const { name } = status.caller;
     write(byId("token-button"), name === null ? "Token" : `Token: ${name}`);

@@ -97,7 +97,8 @@ export class Stream {
       let rest = "";
       for (;;) {
         const { value, done } = await reader.read();
-        if (done) return;
+        // What had arrived before it was told to stop is another's already: of another token, perhaps.
+        if (done || stopped.aborted) return;
         clearTimeout(timer);
         timer = setTimeout(() => silence.abort(new Error("the centre is silent")), SILENCE_MS);
         const frames = (rest + value).split("\n\n");

@@ -80,7 +80,7 @@ impl Centre {
         format!("sd://{}", self.address)
     }
 
-    /// The URL of its HTTP API: `http://127.0.0.1:7070`, or `https` with TLS.
+    /// The URL of its page and its HTTP API: `http://127.0.0.1:7070`, or `https` with TLS.
     #[must_use]
     pub fn http_url(&self) -> String {
         let scheme = if self.secure { "https" } else { "http" };

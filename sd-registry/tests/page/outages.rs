@@ -62,6 +62,10 @@ async fn self_preservation_is_told() {
     tab.until_text("Self-preservation.").await;
     // How many were gone before it was noticed that they are too many is a matter of milliseconds.
     tab.until("how many", "/\\d lapsed instances? kept, for \\d/.test(document.body.innerText)").await;
+    assert_eq!(
+        tab.js("document.getElementById('announced').textContent").await,
+        "Self-preservation: nobody is evicted."
+    );
     tab.until("rows say so", "document.querySelector('#instances .canvas .left').innerText === 'lapsed'").await;
     tab.went_well();
 }
