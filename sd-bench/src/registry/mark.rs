@@ -24,6 +24,7 @@ impl Mark {
     }
 
     /// The first `n` instances, weight 1.
+    #[cfg(any(feature = "etcd", feature = "consul", feature = "zookeeper"))]
     #[must_use]
     pub fn first(n: usize) -> Vec<Self> {
         (0..n).map(|index| Self::new(index, 1)).collect()
