@@ -54,8 +54,7 @@ impl<M: Future, F: FnOnce(M::Output)> Driving<M, F> {
             }
         }
         loop {
-            let spawned = std::mem::take(&mut *self.spawned.0.lock().unwrap_or_else(PoisonError::into_inner));
-            self.children.extend(spawned);
+            self.children.extend(self.spawned.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
             match self.children.poll_next_unpin(cx) {
                 Poll::Ready(Some(())) => {}
                 Poll::Ready(None) => return self.main.is_none(),

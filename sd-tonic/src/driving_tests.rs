@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicUsize;
 
 use super::*;
-use hyper::rt::Executor as _;
 use tokio::sync::{mpsc, oneshot};
 
 fn driving(
