@@ -24,10 +24,15 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7070")]
     listen: SocketAddr,
 
-    /// Listen here as well; several, with commas or again. Port 0 takes --listen's. Who writes localhost may mean
-    /// 127.0.0.1 or [::1]: --listen 127.0.0.1:3000 --also-listen [::1]:3000. An address that this host has not is left
-    /// out with a warning
-    #[arg(long, value_name = "IP:PORT", value_delimiter = ',')]
+    // No doc comment: rustdoc takes an IPv6 address for a link.
+    #[arg(
+        long,
+        value_name = "IP:PORT",
+        value_delimiter = ',',
+        help = "Listen here as well; several, with commas or again. Port 0 takes --listen's. Who writes localhost may \
+                mean 127.0.0.1 or [::1]: --listen 127.0.0.1:3000 --also-listen [::1]:3000. An address that this host \
+                has not is left out with a warning"
+    )]
     also_listen: Vec<SocketAddr>,
 
     /// Keep what is registered in this folder, over restarts and crashes; without it (and --store) it is in memory
