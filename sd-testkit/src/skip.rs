@@ -17,7 +17,7 @@ pub fn server(variable: &str, test: &str) -> Option<PathBuf> {
     if let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) {
         return Some(path.into());
     }
-    let line = format!("SKIPPED {test}: {variable} names no server; `cargo xtask test` starts one");
+    let line = format!("SKIPPED {test}: {variable} is not set; `cargo xtask test` brings along what it names");
     assert!(std::env::var_os("SD_TEST_REQUIRE").is_none_or(|value| value != "1"), "{line}");
     println!("{line}");
     if let Some(log) = std::env::var_os("SD_TEST_SKIP_LOG") {

@@ -56,7 +56,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 fn measure(registry: &'static dyn Registry, body: Body, bench: &mut Bench<'_>) -> anyhow::Result<()> {
     if let Some(variable) = registry.variable().filter(|variable| !is_set(variable)) {
-        return bench.note(&format!("skipped: {variable} names no server; `cargo xtask bench` brings one up"));
+        return bench.note(&format!("skipped: {variable} is not set; `cargo xtask bench` brings along what it names"));
     }
     body(bench, &Site::start(registry)?)
 }
