@@ -34,28 +34,39 @@ pub(crate) struct Driving<M, F> {
     ended: Option<F>,
     spawned: Inside,
     children: FuturesUnordered<Child>,
-    alarm: Option<(Arc<Alarm>, Waker)>,
+    bells: Option<Bells>,
+}
+
+/// What wakes the task, and whom of it.
+#[derive(Clone)]
+struct Bells {
+    alarm: Arc<Alarm>,
+    for_children: Waker,
+    main: Arc<MainBell>,
+    for_main: Waker,
 }
 
 impl<M: Future, F: FnOnce(M::Output)> Driving<M, F> {
     pub(crate) fn new(main: M, spawned: Inside, ended: F) -> Self {
         let children = FuturesUnordered::new();
-        Self { main: Some(Box::pin(main)), ended: Some(ended), spawned, children, alarm: None }
+        Self { main: Some(Box::pin(main)), ended: Some(ended), spawned, children, bells: None }
     }
 
     /// Polls everything that has something to do. True: nothing is left.
-    fn pass(&mut self, cx: &mut Context<'_>) -> bool {
+    fn pass(&mut self, bells: &Bells) -> bool {
         if let Some(main) = &mut self.main
-            && let Poll::Ready(outcome) = main.as_mut().poll(cx)
+            && bells.main.woken.swap(false, Ordering::SeqCst)
+            && let Poll::Ready(outcome) = main.as_mut().poll(&mut Context::from_waker(&bells.for_main))
         {
             self.main = None;
             if let Some(ended) = self.ended.take() {
                 ended(outcome);
             }
         }
+        let mut cx = Context::from_waker(&bells.for_children);
         loop {
             self.children.extend(self.spawned.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..));
-            match self.children.poll_next_unpin(cx) {
+            match self.children.poll_next_unpin(&mut cx) {
                 Poll::Ready(Some(())) => {}
                 Poll::Ready(None) => return self.main.is_none(),
                 Poll::Pending => return false,
@@ -69,16 +80,12 @@ impl<M: Future, F: FnOnce(M::Output) + Unpin> Future for Driving<M, F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let (alarm, waker) = this.alarm.get_or_insert_with(|| {
-            let alarm = Arc::new(Alarm::new(cx.waker().clone()));
-            (Arc::clone(&alarm), Waker::from(alarm))
-        });
-        let (alarm, waker) = (Arc::clone(alarm), waker.clone());
+        let bells = this.bells.get_or_insert_with(|| Bells::new(cx.waker())).clone();
+        let alarm = &bells.alarm;
         alarm.outside_is(cx.waker());
-        let mut cx = Context::from_waker(&waker);
         for _ in 0..PASSES {
             alarm.silence();
-            if this.pass(&mut cx) {
+            if this.pass(&bells) {
                 return Poll::Ready(());
             }
             if !alarm.rings_again() {
@@ -148,6 +155,31 @@ impl Wake for Alarm {
         if !self.polling.load(Ordering::SeqCst) {
             self.ring();
         }
+    }
+}
+
+/// Tells whether it is the main future that was woken: most wakes are for what was spawned.
+struct MainBell {
+    woken: AtomicBool,
+    alarm: Arc<Alarm>,
+}
+
+impl Wake for MainBell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::SeqCst);
+        self.alarm.wake_by_ref();
+    }
+}
+
+impl Bells {
+    fn new(outside: &Waker) -> Self {
+        let alarm = Arc::new(Alarm::new(outside.clone()));
+        let main = Arc::new(MainBell { woken: AtomicBool::new(true), alarm: Arc::clone(&alarm) });
+        Self { for_children: Arc::clone(&alarm).into(), for_main: Arc::clone(&main).into(), alarm, main }
     }
 }
 
