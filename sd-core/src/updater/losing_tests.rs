@@ -59,7 +59,7 @@ impl Factory for Breaking {
         let (sender, receiver) = watch::channel(false);
         *self.newest.lock().unwrap() = Some(sender);
         // Both ways of making are watched: every other one takes its time.
-        if self.made() % 2 == 0 {
+        if self.made().is_multiple_of(2) {
             Connecting::Now(Ok(receiver))
         } else {
             Connecting::Later(Box::pin(async { Ok(receiver) }))
