@@ -75,6 +75,11 @@ impl Backoff {
         up_to(&*self.randomness, limit)
     }
 
+    /// A wait as the first one is, without noting anything.
+    pub(crate) fn spread(&self) -> Duration {
+        up_to(&*self.randomness, self.first)
+    }
+
     /// The wait for refusals that only a person can end: uniform over the upper half of the longest step.
     pub fn longest(&mut self) -> Duration {
         self.healthy_since = None;

@@ -143,6 +143,8 @@ impl Connection {
             backoff: inner.backoff.clone(),
             pauses: inner.pauses.clone(),
             outage: Arc::clone(&inner.outage),
+            returns: inner.outage.returns(),
+            has_hurried: false,
             waiting: Vec::new(),
             grant: Grant { token: 0, ttl: None, warning: None },
         };

@@ -27,6 +27,10 @@ pub(crate) struct Keeper {
     pub(crate) backoff: Backoff,
     pub(crate) pauses: watch::Receiver<u64>,
     pub(crate) outage: Arc<Outage>,
+    /// Changes when the registry accepts others of this connection again.
+    pub(crate) returns: watch::Receiver<u64>,
+    /// Whether that has shortened a wait since the last acceptance: a registry that takes one in ten is not hammered.
+    pub(crate) has_hurried: bool,
     /// Updates that were asked for while the registry could not be reached; answered at the next acceptance.
     pub(crate) waiting: Vec<Reply>,
     /// What the registry answered last.
@@ -83,6 +87,8 @@ impl Keeper {
             accepted_once = true;
             self.grant = grant.clone();
             self.backoff.succeeded();
+            self.has_hurried = false;
+            self.outage.accepted();
             self.outage.recovered(self.registry.name(), &self.label());
             if let Some(warning) = &grant.warning {
                 tracing::warn!(service = %self.record.service, %warning, "registered, with a warning");
@@ -104,6 +110,7 @@ impl Keeper {
     /// Tries until the registry accepts.
     async fn put(&mut self, accepted_once: bool) -> Result<Grant, End> {
         loop {
+            self.returns.mark_unchanged();
             let registry = Arc::clone(&self.registry);
             let record = self.record.clone();
             let prior = accepted_once.then(|| self.grant.clone());
@@ -132,8 +139,10 @@ impl Keeper {
             }
             self.outage.failed(self.registry.name(), &self.label(), &error);
             let delay = if error.is_retryable() { self.backoff.failed() } else { self.backoff.longest() };
+            let hurries = error.kind() == ErrorKind::Unavailable && !self.has_hurried;
             self.retrying(error);
-            if let Some(end) = self.wait(delay).await {
+            let ended = if hurries { self.wait_or_hurry(delay).await } else { self.wait(delay).await };
+            if let Some(end) = ended {
                 return Err(end);
             }
         }
@@ -201,6 +210,20 @@ impl Keeper {
                 Ok(Some(self.backoff.failed()))
             }
         }
+    }
+
+    /// As [`wait`](Self::wait), but for a second at most from when the registry has accepted another entry of this
+    /// connection: the last of a thousand would come back only after the longest backoff.
+    async fn wait_or_hurry(&mut self, delay: Duration) -> Option<End> {
+        let deadline = Instant::now() + delay;
+        let mut returns = self.returns.clone();
+        tokio::select! {
+            ended = self.wait(delay) => return ended,
+            Ok(()) = returns.changed() => {}
+        }
+        self.has_hurried = true;
+        let left = deadline.saturating_duration_since(Instant::now());
+        self.wait(self.backoff.spread().min(left)).await
     }
 
     /// Waits, and listens meanwhile.

@@ -236,6 +236,58 @@ async fn the_first_retry_after_a_loss_is_spread_over_a_second() {
     assert!(delays[100] > Duration::from_millis(350) && delays[100] < Duration::from_millis(650), "{:?}", delays[100]);
 }
 
+/// A connection with a thousand registrations: the last would be back only after the longest backoff.
+#[tokio::test(start_paused = true)]
+async fn when_one_is_accepted_after_an_outage_the_others_follow_within_a_second() {
+    let failures = 700;
+    let registry = Scripted::new().puts(std::iter::repeat_n(fails(down()), failures));
+    let connection = connection(&registry);
+    let registering = (1..101).map(|port| {
+        let at: crate::address::Address = format!("127.0.0.1:{port}").parse().unwrap();
+        connection.register_in_background(Registration::new("book", Instance::new(at))).unwrap()
+    });
+    for mut handle in registering.collect::<Vec<_>>() {
+        timeout(LONG, handle.accepted()).await.unwrap().unwrap();
+    }
+    let times = registry.times("put");
+    assert_eq!(times.len(), failures + 100);
+    let after = times[times.len() - 1] - times[failures];
+    assert!(after <= Duration::from_millis(1001), "the last came {after:?} after the first");
+    assert!(after > Duration::from_millis(500), "spread, not all at once: {after:?}");
+}
+
+/// A registry that takes some and refuses others is not asked by all of them whenever it takes one.
+#[tokio::test(start_paused = true)]
+async fn one_that_has_hurried_in_vain_keeps_to_its_backoff() {
+    const FAILURES: usize = 9;
+    let mut waited = Duration::ZERO;
+    for seed in 0..20 {
+        let registry = Scripted::new();
+        let dynamic: Arc<dyn Registry> = Arc::clone(&registry) as _;
+        let connection =
+            Connection::builder(dynamic).randomness(Arc::new(SeededRandomness::new(seed))).build().unwrap();
+        let other = |port: u16| {
+            let at: crate::address::Address = format!("127.0.0.2:{port}").parse().unwrap();
+            connection.register(Registration::new("book", Instance::new(at)))
+        };
+        let asked = async |times: usize| {
+            while registry.times("put 2").len() < times {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            registry.times("put 2")[times - 1]
+        };
+        registry.puts(std::iter::repeat_n(fails(down()), FAILURES));
+        let _failing = connection.register_in_background(registration(2)).unwrap();
+        asked(FAILURES).await;
+        registry.puts([ok(), fails(down())]);
+        let _first = other(1).await.unwrap();
+        let in_vain = asked(FAILURES + 1).await;
+        let _second = other(2).await.unwrap();
+        waited += asked(FAILURES + 2).await - in_vain;
+    }
+    assert!(waited / 20 > Duration::from_secs(3), "{waited:?} in 20 times, of up to 10 s each");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refusal_is_an_error_before_the_first_acceptance_only() {
     let registry = Scripted::new().puts([fails(unauthorized())]);

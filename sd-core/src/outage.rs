@@ -1,10 +1,12 @@
 //! What a connection went through: counters, and a log that speaks at transitions only.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::error::Error;
+use tokio::sync::watch;
+
+use crate::error::{Error, ErrorKind};
 
 /// What a connection has gone through since it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,10 +23,14 @@ pub struct ConnectionCounters {
 }
 
 /// Counts what goes wrong, and logs when the first thing fails and when the last one works again: an hour's outage of a
-/// connection with a thousand registrations is two lines.
+/// connection with a thousand registrations is two lines. And it tells those who wait that the registry answers again.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     failing: Mutex<HashSet<String>>,
+    /// Whether something could not reach the registry, and nothing was accepted since.
+    out_of_reach: AtomicBool,
+    /// How often an acceptance has followed that.
+    returns: watch::Sender<u64>,
     pub(crate) watch_failures: AtomicU64,
     pub(crate) register_failures: AtomicU64,
     pub(crate) registrations_lost: AtomicU64,
@@ -34,6 +40,9 @@ pub(crate) struct Outage {
 impl Outage {
     /// Notes that `what` fails.
     pub(crate) fn failed(&self, backend: &str, what: &str, error: &Error) {
+        if error.kind() == ErrorKind::Unavailable {
+            self.out_of_reach.store(true, Ordering::Relaxed);
+        }
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         let first = failing.is_empty();
         if failing.insert(what.to_owned()) && first {
@@ -48,6 +57,18 @@ impl Outage {
         if failing.remove(what) && failing.is_empty() {
             tracing::info!(backend, "registry trouble is over");
         }
+    }
+
+    /// Notes that the registry has accepted an entry.
+    pub(crate) fn accepted(&self) {
+        if self.out_of_reach.swap(false, Ordering::Relaxed) {
+            self.returns.send_modify(|returns| *returns = returns.wrapping_add(1));
+        }
+    }
+
+    /// Changes when the registry accepts an entry after it was out of reach.
+    pub(crate) fn returns(&self) -> watch::Receiver<u64> {
+        self.returns.subscribe()
     }
 
     pub(crate) fn counters(&self) -> ConnectionCounters {
