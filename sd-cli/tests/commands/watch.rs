@@ -107,7 +107,8 @@ async fn a_command_is_run_per_change_one_at_a_time_with_the_newest() {
     let (told, gate) = (folder.join("told"), folder.join("gate"));
     // Each run says its name and what it read in one line, and then waits for the gate.
     let script = format!(
-        "printf '%s ' \"$SD_SERVICE\" >> {told}; cat >> {told}; while ! test -e {gate}; do sleep 0.05; done",
+        "printf '%s ' \"$SD_SERVICE\" >> {told}; cat >> {told}; while ! test -e {gate}; do sleep 0.05; done; \
+         echo end >> {told}",
         told = told.display(),
         gate = gate.display()
     );
@@ -123,11 +124,12 @@ async fn a_command_is_run_per_change_one_at_a_time_with_the_newest() {
     let _c = world.register("book", instance("c", 3)).await;
     std::fs::write(&gate, "").unwrap();
     let read = |line: &str| serde_json::from_str::<Value>(line.strip_prefix("book ").unwrap()).unwrap();
-    eventually("the newest is told", async || {
-        lines().last().is_some_and(|line| ids(&read(line), "instances") == ["a", "c"])
-    })
-    .await;
-    assert_eq!(ids(&read(&lines()[0]), "instances"), ["a"]);
+    let told_of = |line: &String| if line == "end\n" { Vec::new() } else { ids(&read(line), "instances") };
+    eventually("the newest is told", async || lines().iter().any(|line| told_of(line) == ["a", "c"])).await;
+    eventually("it has ended", async || lines().last().is_some_and(|line| line == "end\n")).await;
+    let lines = lines();
+    assert_eq!(told_of(&lines[0]), ["a"]);
+    assert!(lines.iter().skip(1).step_by(2).all(|line| line == "end\n"), "one at a time: {lines:?}");
     terminate(&watching);
     assert_eq!(soon("it ends", watching.wait_with_output()).await.unwrap().status.code(), Some(0));
     std::fs::remove_dir_all(&folder).unwrap();
