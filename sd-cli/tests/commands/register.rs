@@ -17,10 +17,15 @@ fn books(world: &World) -> Subscription {
     world.registry.subscribe(&"book".parse().unwrap())
 }
 
+/// The centre's URL, for registrations that do not lapse while a test waits for them to be taken back.
+fn lasting(world: &World) -> String {
+    format!("{}?ttl=1h", world.url)
+}
+
 /// Registers a program that listens on `address`: a registry centre, since that is what is at hand.
 fn with_program(world: &World, address: &str, further: &[&str]) -> Command {
     let before = [&["register", "book", address, "--drain", "0s"], further].concat();
-    sdkit(&world.url, &[&before[..], &["--", PROGRAM, "serve", "--listen", address]].concat())
+    sdkit(&lasting(world), &[&before[..], &["--", PROGRAM, "serve", "--listen", address]].concat())
 }
 
 async fn ended(child: Child) -> Ended {
@@ -81,7 +86,7 @@ async fn a_program_that_is_killed_is_deregistered_at_once() {
     let pid_file = std::env::temp_dir().join(format!("sdkit-{}", random_word()));
     let script = format!("echo $$ > {}; exec {PROGRAM} serve --listen {address}", pid_file.display());
     let arguments = ["register", "book", &address, "--drain", "1h", "--", "sh", "-c", &script];
-    let child = sdkit(&world.url, &arguments).spawn().unwrap();
+    let child = sdkit(&lasting(&world), &arguments).spawn().unwrap();
     until_ids("it", &mut view, &[&address]).await;
     let pid = std::fs::read_to_string(&pid_file).unwrap();
     std::fs::remove_file(&pid_file).unwrap();
@@ -177,10 +182,10 @@ async fn kill_9_leaves_nothing_for_longer_than_its_ttl() {
 async fn who_took_the_id_over_keeps_it() {
     let world = World::start().await;
     let mut view = books(&world);
-    let first = sdkit(&world.url, &["register", "book", "10.0.0.7:8080", "--id", "a"]).spawn().unwrap();
+    let first = sdkit(&lasting(&world), &["register", "book", "10.0.0.7:8080", "--id", "a"]).spawn().unwrap();
     until_ids("the first", &mut view, &["a"]).await;
     let second = ["register", "book", "10.0.0.7:8081", "--id", "a", "--drain", "0s"];
-    let second = sdkit(&world.url, &second).spawn().unwrap();
+    let second = sdkit(&lasting(&world), &second).spawn().unwrap();
     let taken = |snapshot: &Snapshot| snapshot.get("a").is_some_and(|i| i.address().port() == Some(8081));
     until("the second", &mut view, taken).await;
     let ended_first = ended(first).await;
