@@ -40,7 +40,7 @@ async fn without_a_program_it_is_kept_until_it_is_told_to_stop() {
     let mut view = books(&world);
     let arguments = ["register", "book", "10.0.0.7:8080", "--weight", "2", "--tag", "v1,v2", "--meta", "k=v", "--zone"];
     let mut child =
-        sdkit(&world.url, &[&arguments[..], &["z", "--id", "a", "--drain", "1h"]].concat()).spawn().unwrap();
+        sdkit(&lasting(&world), &[&arguments[..], &["z", "--id", "a", "--drain", "1h"]].concat()).spawn().unwrap();
     let snapshot = until_ids("it", &mut view, &["a"]).await;
     let instance = snapshot.get("a").unwrap();
     assert_eq!((instance.address().to_string(), instance.weight()), ("10.0.0.7:8080".to_owned(), 2));
@@ -182,7 +182,9 @@ async fn kill_9_leaves_nothing_for_longer_than_its_ttl() {
 async fn who_took_the_id_over_keeps_it() {
     let world = World::start().await;
     let mut view = books(&world);
-    let first = sdkit(&lasting(&world), &["register", "book", "10.0.0.7:8080", "--id", "a"]).spawn().unwrap();
+    // Nobody in its process watches the service: it finds out at its next beat, a third of its TTL later.
+    let first =
+        sdkit(&format!("{}?ttl=2s", world.url), &["register", "book", "10.0.0.7:8080", "--id", "a"]).spawn().unwrap();
     until_ids("the first", &mut view, &["a"]).await;
     let second = ["register", "book", "10.0.0.7:8081", "--id", "a", "--drain", "0s"];
     let second = sdkit(&lasting(&world), &second).spawn().unwrap();
