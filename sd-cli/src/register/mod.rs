@@ -32,7 +32,8 @@ pub(crate) struct Register {
     /// The service
     service: String,
 
-    /// Where clients reach it: host:port, [::1]:port or a URL
+    // No doc comment: rustdoc takes an IPv6 address for a link.
+    #[arg(help = "Where clients reach it: host:port, [::1]:port or a URL")]
     address: String,
 
     /// The instance's id [default: host:port]
