@@ -20,6 +20,9 @@ fn read(file: &std::path::Path) -> String {
 
 /// A server whose certificate bears `name`, and that asks for one where `mutual`.
 fn server(authority: &Authority, name: &str, mutual: bool) -> TestServer {
+    // tonic's server takes the process's, and panics where several are compiled in and none was chosen, as a build of the
+    // whole workspace has it. An error says that another test has chosen.
+    drop(tokio_rustls::rustls::crypto::ring::default_provider().install_default());
     let (certificate, key) = authority.sign(name);
     let mut config = ServerTlsConfig::new().identity(Identity::from_pem(read(&certificate), read(&key)));
     if mutual {
